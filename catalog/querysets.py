@@ -1,0 +1,102 @@
+"""What can be asked of the catalogue, and by whom."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import Avg, Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+class CourseQuerySet(models.QuerySet):
+    """Courses."""
+
+    def published(self) -> CourseQuerySet:
+        return self.filter(status="published")
+
+    def managed_by(self, user: User) -> CourseQuerySet:
+        """An operator manages all courses, a seller their own, anybody else none."""
+        if not user.is_authenticated or not user.is_staff:
+            return self.none()
+        return self if user.is_superuser else self.filter(seller=user)
+
+    def visible_to(self, user: User) -> CourseQuerySet:
+        """What is published, and a seller's own drafts besides."""
+        if not user.is_authenticated or not user.is_staff:
+            return self.published()
+        if user.is_superuser:
+            return self
+        return self.filter(Q(status="published") | Q(seller=user))
+
+    def with_ratings(self) -> CourseQuerySet:
+        """Add `rating_mean` (None without ratings) and `n_ratings` from the reviews shown."""
+        from catalog.models import Review
+
+        per_course = (
+            Review.objects.filter(course=OuterRef("pk"), is_visible=True)
+            .order_by()
+            .values("course")
+        )
+        return self.annotate(
+            rating_mean=Subquery(per_course.annotate(v=Avg("rating")).values("v")),
+            n_ratings=Coalesce(Subquery(per_course.annotate(v=Count("pk")).values("v")), 0),
+        )
+
+    def with_learners(self) -> CourseQuerySet:
+        """Add `n_learners`: people with access now."""
+        from catalog.models import Enrollment
+
+        per_course = (
+            Enrollment.objects.filter(course=OuterRef("pk"), is_active=True)
+            .order_by()
+            .values("course")
+            .annotate(v=Count("pk"))
+        )
+        return self.annotate(n_learners=Coalesce(Subquery(per_course.values("v")), 0))
+
+
+class OrderQuerySet(models.QuerySet):
+    """Orders."""
+
+    def managed_by(self, user: User) -> OrderQuerySet:
+        """An operator sees all orders, a seller those with a course of theirs."""
+        if not user.is_authenticated or not user.is_staff:
+            return self.none()
+        return self if user.is_superuser else self.filter(lines__course__seller=user).distinct()
+
+
+class PurchaseQuerySet(models.QuerySet):
+    """Lines of orders."""
+
+    def managed_by(self, user: User) -> PurchaseQuerySet:
+        if not user.is_authenticated or not user.is_staff:
+            return self.none()
+        return self if user.is_superuser else self.filter(course__seller=user)
+
+    def paid(self) -> PurchaseQuerySet:
+        """Lines whose order was paid, refunded ones included."""
+        return self.filter(order__status__in=["paid", "refunded"])
+
+
+class EnrollmentQuerySet(models.QuerySet):
+    """Rights to learn."""
+
+    def managed_by(self, user: User) -> EnrollmentQuerySet:
+        if not user.is_authenticated or not user.is_staff:
+            return self.none()
+        return self if user.is_superuser else self.filter(course__seller=user)
+
+    def active(self) -> EnrollmentQuerySet:
+        return self.filter(is_active=True)
+
+
+class OfferQuerySet(models.QuerySet):
+    """Coupons and promotions."""
+
+    def running_at(self, moment: datetime) -> OfferQuerySet:
+        return self.filter(is_active=True, starts_at__lte=moment, ends_at__gt=moment)

@@ -1,0 +1,64 @@
+"""Whether the process is up, and whether what it needs can be reached."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from django.core.cache import cache
+from django.core.cache.backends.base import InvalidCacheBackendError
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from livecourse.celery import app as celery_app
+
+logger = logging.getLogger(__name__)
+
+UNREACHABLE = (DatabaseError, RedisError, OperationalError, OSError, InvalidCacheBackendError)
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    """200 as long as this process answers."""
+    return HttpResponse("ok", content_type="text/plain")
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when database, broker and cache answer, else 503 with the parts that do not."""
+    parts = {"database": _ask_database, "broker": _ask_broker, "cache": _ask_cache}
+    state = {name: _answers(name, ask) for name, ask in parts.items()}
+    return JsonResponse(state, status=200 if all(v == "ok" for v in state.values()) else 503)
+
+
+def _answers(name: str, ask: Callable[[], None]) -> str:
+    try:
+        ask()
+    except UNREACHABLE as error:
+        # The reason may name hosts and accounts: it goes to the log, not to the caller.
+        logger.warning("%s cannot be reached: %s", name, error)
+        return "unreachable"
+    return "ok"
+
+
+def _ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        cursor.fetchone()
+
+
+def _ask_broker() -> None:
+    with celery_app.connection_for_write(connect_timeout=2) as broker:
+        broker.ensure_connection(max_retries=1, timeout=2)
+
+
+def _ask_cache() -> None:
+    cache.set("readyz", "ok", timeout=10)
+    if cache.get("readyz") != "ok":
+        raise OSError("the cache does not give back what was put in")
