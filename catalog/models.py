@@ -306,7 +306,7 @@ class Coupon(models.Model):
 
 
 class Promotion(models.Model):
-    """A lower price of one course for a limited time and, when `seats` is set, for limited seats."""
+    """A lower price of one course for a limited time; with `seats` set, for so many seats."""
 
     course = models.ForeignKey(
         Course, models.CASCADE, related_name="promotions", verbose_name=_("course")
