@@ -317,6 +317,12 @@ class Promotion(models.Model):
     seats = models.PositiveIntegerField(_("seats"), null=True, blank=True)
     seats_left = models.PositiveIntegerField(_("seats left"), null=True, blank=True, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
+    is_public = models.BooleanField(
+        _("for everybody"),
+        default=True,
+        db_default=True,
+        help_text=_("Off: holds only where it is offered, such as in one live session."),
+    )
 
     history = HistoricalRecords(related_name="+", excluded_fields=["seats_left"])
     objects = OfferQuerySet.as_manager()

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models import Avg, Count, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Avg, Count, F, Min, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Least
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -59,6 +59,21 @@ class CourseQuerySet(models.QuerySet):
         )
         return self.annotate(n_learners=Coalesce(Subquery(per_course.values("v")), 0))
 
+    def with_price_at(self, moment: datetime) -> CourseQuerySet:
+        """Add `price_now`: the list price, or the lowest promotion that everybody gets."""
+        from catalog.models import Promotion
+
+        lowest = (
+            Promotion.objects.open_to_all_at(moment)
+            .filter(course=OuterRef("pk"))
+            .order_by()
+            .values("course")
+            .annotate(v=Min("price"))
+        )
+        return self.annotate(
+            price_now=Least(F("list_price"), Coalesce(Subquery(lowest.values("v")), F("list_price")))
+        )
+
 
 class OrderQuerySet(models.QuerySet):
     """Orders."""
@@ -100,3 +115,11 @@ class OfferQuerySet(models.QuerySet):
 
     def running_at(self, moment: datetime) -> OfferQuerySet:
         return self.filter(is_active=True, starts_at__lte=moment, ends_at__gt=moment)
+
+    def open_to_all_at(self, moment: datetime) -> OfferQuerySet:
+        """Promotions that run for everybody and have a seat left."""
+        return (
+            self.running_at(moment)
+            .filter(is_public=True)
+            .filter(Q(seats_left__isnull=True) | Q(seats_left__gt=0))
+        )

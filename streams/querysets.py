@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Q
 
 if TYPE_CHECKING:
     from accounts.models import User
+    from catalog.models import Course
 
 
 class LiveSessionQuerySet(models.QuerySet):
@@ -40,3 +41,11 @@ class LiveSessionQuerySet(models.QuerySet):
 
     def finished(self) -> LiveSessionQuerySet:
         return self.filter(status__in=["ended", "replay"]).order_by("-ended_at", "-id")
+
+    def showing(self, course: Course) -> LiveSessionQuerySet:
+        """Sessions with the course in their showcase."""
+        return self.filter(showcase__course=course)
+
+    def with_showcase_size(self) -> LiveSessionQuerySet:
+        """Add `n_courses`: how many courses the showcase holds."""
+        return self.annotate(n_courses=Count("showcase"))
