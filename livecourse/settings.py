@@ -150,8 +150,8 @@ VAR_DIR.mkdir(parents=True, exist_ok=True)
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env("STATIC_ROOT", default=str(VAR_DIR / "static")))
 # Browser libraries, put there by `make setup` from the exact versions in package.json.
-VENDOR_DIR = VAR_DIR / "vendor"
-VENDOR_DIR.mkdir(exist_ok=True)
+VENDOR_DIR = Path(env("VENDOR_DIR", default=str(BASE_DIR / "var" / "vendor")))
+VENDOR_DIR.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static", ("vendor", VENDOR_DIR)]
 MEDIA_URL = env("MEDIA_URL", default="/media/")
 MEDIA_ROOT = Path(env("MEDIA_ROOT", default=str(VAR_DIR / "media")))

@@ -1,0 +1,29 @@
+# The two commands that matter: `make run` and `make test`.
+PYTHON ?= $(firstword $(shell command -v python3.12 python3.13 python3.11 python3))
+PY = .venv/bin/python
+
+.PHONY: setup run test check bench lock
+
+setup:
+	@$(PYTHON) scripts/setup.py
+
+run: setup
+	@$(PY) scripts/run.py
+
+test:
+	@$(PYTHON) scripts/setup.py --test
+	@$(PY) scripts/check.py
+	@$(PY) scripts/test.py
+
+check:
+	@$(PYTHON) scripts/setup.py --test
+	@$(PY) scripts/check.py
+
+bench:
+	@$(PYTHON) scripts/setup.py --test
+	@$(PY) -m bench
+
+lock:
+	@$(PY) -m pip install --quiet uv==0.13.9
+	@.venv/bin/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt
+	@.venv/bin/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-header requirements-dev.in -o requirements-dev.txt

@@ -1,0 +1,458 @@
+"""Rows of the platform as frames: the one module of analytics that reads other apps.
+
+Every function documents its columns with units. Times are UTC without a zone
+(datetime64), money is a float of the course's currency and serves as a feature only:
+amounts that are shown come from the decimal columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from accounts.models import Gender, Occupation, StatedAttributes, User
+from analytics.models import Event, EventKind, FigureSource, SessionFigures
+from catalog.models import ChosenInterest, Course, Enrollment, Lesson, LessonProgress, Review
+from streams.models import LiveSession, OrderAttribution, SessionStatus, ShowcaseItem
+
+# Rows per query: large enough that the round trips vanish, small enough for little memory.
+CHUNK = 50_000
+
+GENDERS = {value: code for code, value in enumerate(Gender.values)}
+OCCUPATIONS = {value: code for code, value in enumerate(Occupation.values)}
+
+# Kinds that say something about what a viewer wants, as opposed to what they were shown.
+INTENT_KINDS = (
+    EventKind.VIEW,
+    EventKind.CLICK,
+    EventKind.WATCH,
+    EventKind.LIKE,
+    EventKind.SHARE,
+    EventKind.ADD_TO_CART,
+    EventKind.PURCHASE,
+    EventKind.LESSON_PROGRESS,
+)
+
+
+def in_chunks(rows: QuerySet, columns: Sequence[str]) -> Iterator[list[tuple]]:
+    """The rows by primary key, CHUNK at a time, so that a million of them stay out of memory.
+
+    The drivers read whole results into memory even for `iterator()`; a range of keys does not.
+    """
+    last = 0
+    while chunk := list(
+        rows.filter(pk__gt=last).order_by("pk").values_list("pk", *columns)[:CHUNK]
+    ):
+        last = chunk[-1][0]
+        yield chunk
+
+
+def _column(chunk: list[tuple], place: int, dtype: str, missing: object) -> np.ndarray:
+    return np.array([missing if row[place] is None else row[place] for row in chunk], dtype=dtype)
+
+
+def _times(chunk: list[tuple], place: int) -> np.ndarray:
+    """Aware datetimes, or None, as datetime64[us] in UTC."""
+    stamps = [np.nan if row[place] is None else row[place].timestamp() for row in chunk]
+    micros = np.array(stamps) * 1e6
+    known = ~np.isnan(micros)
+    out = np.full(len(chunk), np.datetime64("NaT"), dtype="datetime64[us]")
+    out[known] = np.round(micros[known]).astype("int64").astype("datetime64[us]")
+    return out
+
+
+def _frame(parts: list[dict[str, np.ndarray]], empty: dict[str, str]) -> pd.DataFrame:
+    if not parts:
+        return pd.DataFrame({name: np.array([], dtype=dtype) for name, dtype in empty.items()})
+    return pd.DataFrame(
+        {name: np.concatenate([part[name] for part in parts]) for name in empty}, copy=False
+    )
+
+
+def last_event_id() -> int:
+    """The id of the newest event; 0 without any."""
+    return Event.objects.aggregate(v=Max("id"))["v"] or 0
+
+
+def event_frame(
+    *, kinds: Sequence[EventKind] = tuple(EventKind), after_id: int = 0, up_to_id: int | None = None
+) -> pd.DataFrame:
+    """Events of signed-in people who allow personalisation, in the order in which they came.
+
+    Columns: id (int64), user_id (int64), kind (int8, an EventKind), course_id (int64, 0 for
+    none), live_session_id (int64, 0 for none), value (float64, NaN for none), occurred_at
+    (datetime64[us], NaT for none), position (int64, -1 for none).
+    """
+    rows = Event.objects.filter(
+        user__isnull=False, user__is_personalised=True, kind__in=kinds, id__gt=after_id
+    )
+    if up_to_id is not None:
+        rows = rows.filter(id__lte=up_to_id)
+    columns = (
+        "user_id",
+        "kind",
+        "course_id",
+        "live_session_id",
+        "value",
+        "occurred_at",
+        "position",
+    )
+    parts = [
+        {
+            "id": _column(chunk, 0, "int64", 0),
+            "user_id": _column(chunk, 1, "int64", 0),
+            "kind": _column(chunk, 2, "int8", 0),
+            "course_id": _column(chunk, 3, "int64", 0),
+            "live_session_id": _column(chunk, 4, "int64", 0),
+            "value": _column(chunk, 5, "float64", np.nan),
+            "occurred_at": _times(chunk, 6),
+            "position": _column(chunk, 7, "int64", -1),
+        }
+        for chunk in in_chunks(rows, columns)
+    ]
+    return _frame(
+        parts,
+        {
+            "id": "int64",
+            "user_id": "int64",
+            "kind": "int8",
+            "course_id": "int64",
+            "live_session_id": "int64",
+            "value": "float64",
+            "occurred_at": "datetime64[us]",
+            "position": "int64",
+        },
+    )
+
+
+def enrollment_frame() -> pd.DataFrame:
+    """Who has which course. Columns: user_id, course_id (int64), enrolled_at (datetime64[us]).
+
+    People without personalisation are left out, as in every frame that a model learns from.
+    """
+    rows = Enrollment.objects.filter(is_active=True, user__is_personalised=True)
+    parts = [
+        {
+            "user_id": _column(chunk, 1, "int64", 0),
+            "course_id": _column(chunk, 2, "int64", 0),
+            "enrolled_at": _times(chunk, 3),
+        }
+        for chunk in in_chunks(rows, ("user_id", "course_id", "enrolled_at"))
+    ]
+    return _frame(
+        parts, {"user_id": "int64", "course_id": "int64", "enrolled_at": "datetime64[us]"}
+    )
+
+
+def people_frame(*, as_of: datetime) -> pd.DataFrame:
+    """What people said of themselves, those who allow personalisation only.
+
+    Columns: user_id (int64), age (float64 in years, NaN unknown), gender and occupation
+    (int16 codes in GENDERS and OCCUPATIONS, -1 unknown).
+    """
+    rows = StatedAttributes.objects.filter(user__is_personalised=True)
+    parts = [
+        {
+            "user_id": _column(chunk, 0, "int64", 0),
+            "age": as_of.year - _column(chunk, 1, "float64", np.nan),
+            "gender": np.array([GENDERS.get(row[2], -1) for row in chunk], dtype="int16"),
+            "occupation": np.array([OCCUPATIONS.get(row[3], -1) for row in chunk], dtype="int16"),
+        }
+        for chunk in in_chunks(rows, ("birth_year", "gender", "occupation"))
+    ]
+    return _frame(
+        parts, {"user_id": "int64", "age": "float64", "gender": "int16", "occupation": "int16"}
+    )
+
+
+def chosen_interest_frame() -> pd.DataFrame:
+    """Fields that people chose. Columns: user_id, category_id (int64)."""
+    rows = ChosenInterest.objects.filter(user__is_personalised=True)
+    parts = [
+        {
+            "user_id": _column(chunk, 1, "int64", 0),
+            "category_id": _column(chunk, 2, "int64", 0),
+        }
+        for chunk in in_chunks(rows, ("user_id", "category_id"))
+    ]
+    return _frame(parts, {"user_id": "int64", "category_id": "int64"})
+
+
+def course_frame() -> pd.DataFrame:
+    """All courses but drafts. Columns: course_id, category_id, seller_id (int64), level (int8,
+    1 to 3), kind (str), price (float64), is_published (bool), title, summary (str), tags
+    (list of str)."""
+    rows = Course.objects.exclude(status="draft").order_by("pk")
+    return pd.DataFrame(
+        list(
+            rows.values_list(
+                "pk",
+                "category_id",
+                "seller_id",
+                "level",
+                "kind",
+                "list_price",
+                "status",
+                "title",
+                "summary",
+                "tags",
+            )
+        ),
+        columns=[
+            "course_id",
+            "category_id",
+            "seller_id",
+            "level",
+            "kind",
+            "price",
+            "is_published",
+            "title",
+            "summary",
+            "tags",
+        ],
+    ).assign(
+        price=lambda f: f["price"].astype("float64"),
+        is_published=lambda f: f["is_published"] == "published",
+    )
+
+
+def lesson_frame() -> pd.DataFrame:
+    """Lessons in the order of their course. Columns: lesson_id, course_id (int64),
+    position (int64, 0 is the first of the course), duration_seconds (int64)."""
+    rows = Lesson.objects.order_by(
+        "section__course_id", "section__position", "section_id", "position", "pk"
+    ).values_list("pk", "section__course_id", "duration_seconds")
+    frame = pd.DataFrame(list(rows), columns=["lesson_id", "course_id", "duration_seconds"])
+    frame = frame.astype("int64")
+    frame["position"] = frame.groupby("course_id").cumcount()
+    return frame
+
+
+def progress_frame() -> pd.DataFrame:
+    """Lesson progress. Columns: user_id, lesson_id, course_id (int64), seconds (int64),
+    opened_at, updated_at, completed_at (datetime64[us], the last NaT when not completed)."""
+    rows = LessonProgress.objects.filter(user__is_personalised=True)
+    columns = (
+        "user_id",
+        "lesson_id",
+        "lesson__section__course_id",
+        "seconds",
+        "opened_at",
+        "updated_at",
+        "completed_at",
+    )
+    parts = [
+        {
+            "user_id": _column(chunk, 1, "int64", 0),
+            "lesson_id": _column(chunk, 2, "int64", 0),
+            "course_id": _column(chunk, 3, "int64", 0),
+            "seconds": _column(chunk, 4, "int64", 0),
+            "opened_at": _times(chunk, 5),
+            "updated_at": _times(chunk, 6),
+            "completed_at": _times(chunk, 7),
+        }
+        for chunk in in_chunks(rows, columns)
+    ]
+    return _frame(
+        parts,
+        {
+            "user_id": "int64",
+            "lesson_id": "int64",
+            "course_id": "int64",
+            "seconds": "int64",
+            "opened_at": "datetime64[us]",
+            "updated_at": "datetime64[us]",
+            "completed_at": "datetime64[us]",
+        },
+    )
+
+
+def rating_frame() -> pd.DataFrame:
+    """Ratings that are shown. Columns: course_id, rating (int64, 1 to 5)."""
+    rows = Review.objects.filter(is_visible=True).values_list("course_id", "rating")
+    return pd.DataFrame(list(rows), columns=["course_id", "rating"]).astype("int64")
+
+
+def session_count_frame(*, session_ids: Sequence[int]) -> pd.DataFrame:
+    """Counts of the given sessions from events, indexed by session_id.
+
+    Columns: n_impressions, n_views, n_clicks (int64), watched_seconds (float64).
+    """
+    columns = ["n_impressions", "n_views", "n_clicks", "watched_seconds"]
+    rows = (
+        Event.objects.filter(live_session_id__in=session_ids)
+        .values("live_session_id")
+        .annotate(
+            n_impressions=Count("pk", filter=Q(kind=EventKind.IMPRESSION)),
+            n_views=Count("pk", filter=Q(kind=EventKind.VIEW)),
+            n_clicks=Count("pk", filter=Q(kind=EventKind.CLICK)),
+            watched_seconds=Coalesce(Sum("value", filter=Q(kind=EventKind.WATCH)), 0.0),
+        )
+        .values_list("live_session_id", *columns)
+    )
+    return pd.DataFrame(list(rows), columns=["session_id", *columns]).set_index("session_id")
+
+
+def session_viewer_frame(*, session_ids: Sequence[int]) -> pd.DataFrame:
+    """Who was in the given sessions: one row per session and person or anonymous visitor.
+
+    Columns: session_id (int64), viewer (str). Somebody who bought was there, also when
+    their viewing was not recorded (they refused personalisation, or a script was blocked).
+    """
+    seen = (
+        Event.objects.filter(
+            live_session_id__in=session_ids, kind__in=[EventKind.VIEW, EventKind.WATCH]
+        )
+        .values_list("live_session_id", "user_id", "visitor_id")
+        .distinct()
+    )
+    pairs = {(session, f"u{user}" if user else f"v{visitor}") for session, user, visitor in seen}
+    pairs |= {(session, f"u{buyer}") for session, buyer in _buyers(session_ids)}
+    return pd.DataFrame(sorted(pairs), columns=["session_id", "viewer"])
+
+
+def _buyers(session_ids: Sequence[int]) -> QuerySet:
+    return (
+        _paid_attributions(session_ids).values_list("live_session_id", "order__buyer_id").distinct()
+    )
+
+
+def _paid_attributions(session_ids: Sequence[int]) -> QuerySet:
+    return OrderAttribution.objects.filter(
+        live_session_id__in=session_ids, order__status__in=["paid", "refunded"]
+    )
+
+
+def session_sales_frame(*, session_ids: Sequence[int]) -> pd.DataFrame:
+    """Sales of the given sessions from their attributed paid orders, indexed by session_id.
+
+    Columns: n_orders, n_buyers (int64), gmv, net_sales (Decimal: paid amounts before and
+    after refunds). A buyer counts once however many orders there are.
+    """
+    columns = ["n_orders", "n_buyers", "gmv", "refunded"]
+    rows = (
+        _paid_attributions(session_ids)
+        .values("live_session_id")
+        .annotate(
+            n_orders=Count("order_id", distinct=True),
+            n_buyers=Count("order__buyer_id", distinct=True),
+            gmv=Sum("order__lines__price"),
+            refunded=Sum("order__lines__price", filter=Q(order__lines__refunded_at__isnull=False)),
+        )
+        .values_list("live_session_id", *columns)
+    )
+    frame = pd.DataFrame(list(rows), columns=["session_id", *columns]).set_index("session_id")
+    for name in ("gmv", "refunded"):
+        frame[name] = [Decimal(0) if pd.isna(v) else v for v in frame[name]]
+    frame["net_sales"] = frame["gmv"] - frame["refunded"]
+    return frame.drop(columns="refunded")
+
+
+def session_frame() -> pd.DataFrame:
+    """What is known of every session but drafts: its plan, and its figures once it was on air.
+
+    Columns: session_id, seller_id (int64), is_finished (bool), starts_at (datetime64[us], UTC),
+    planned_minutes (int64), n_showcase, n_reminders (int64), min_price, mean_price (float64, the
+    lowest price offered per course of the showcase; NaN without a showcase), discount (float64,
+    0 to 1, the deepest cut of a promotion of the session below the list price), has_coupon
+    (bool), category (int64, the most frequent of the showcase, 0 without), n_views, n_clicks,
+    n_viewers, n_buyers (int64, 0 before the session).
+    """
+    sessions = list(
+        LiveSession.objects.exclude(status=SessionStatus.DRAFT)
+        .annotate(
+            starts=Coalesce("started_at", "scheduled_at"),
+            n_reminders=Count("reminders", distinct=True),
+            n_coupons=Count("coupons", distinct=True),
+        )
+        .order_by("pk")
+        .values_list(
+            "pk", "seller_id", "status", "starts", "planned_minutes", "n_reminders", "n_coupons"
+        )
+    )
+    frame = pd.DataFrame(
+        sessions,
+        columns=[
+            "session_id",
+            "seller_id",
+            "status",
+            "starts_at",
+            "planned_minutes",
+            "n_reminders",
+            "n_coupons",
+        ],
+    )
+    frame["is_finished"] = frame["status"].isin([SessionStatus.ENDED, SessionStatus.REPLAY])
+    frame["has_coupon"] = frame["n_coupons"] > 0
+    frame["starts_at"] = pd.to_datetime(frame["starts_at"], utc=True).dt.tz_localize(None)
+    frame["starts_at"] = frame["starts_at"].astype("datetime64[us]")
+    figures = ["n_views", "n_clicks", "n_viewers", "n_buyers"]
+    counted = pd.DataFrame(
+        list(SessionFigures.objects.values_list("live_session_id", *figures)),
+        columns=["session_id", *figures],
+    )
+    frame = (
+        frame.drop(columns=["status", "n_coupons"])
+        .merge(counted, on="session_id", how="left")
+        .merge(_showcase_frame(), on="session_id", how="left")
+    )
+    whole = [*figures, "n_showcase", "category"]
+    frame[whole] = frame[whole].fillna(0).astype("int64")
+    frame["discount"] = frame["discount"].fillna(0.0)
+    return frame
+
+
+def _showcase_frame() -> pd.DataFrame:
+    """The showcase of each session in numbers; the columns are those of `session_frame`."""
+    columns = ["session_id", "category", "list_price", "promotion_price"]
+    rows = ShowcaseItem.objects.annotate(
+        promotion_price=Min(
+            "live_session__promotions__promotion__price",
+            filter=Q(live_session__promotions__promotion__course=F("course")),
+        )
+    ).values_list("live_session_id", "course__category_id", "course__list_price", "promotion_price")
+    items = pd.DataFrame(list(rows), columns=columns)
+    items[["list_price", "promotion_price"]] = items[["list_price", "promotion_price"]].astype(
+        "float64"
+    )
+    items["offered"] = items[["list_price", "promotion_price"]].min(axis=1)
+    items["cut"] = (
+        1 - items["offered"] / items["list_price"].where(items["list_price"] > 0)
+    ).fillna(0)
+    by_session = items.groupby("session_id")
+    return by_session.agg(
+        n_showcase=("category", "size"),
+        min_price=("offered", "min"),
+        mean_price=("offered", "mean"),
+        discount=("cut", "max"),
+        category=("category", lambda values: values.mode().iloc[0]),
+    ).reset_index()
+
+
+def sessions_to_count(*, since: datetime | None) -> list[int]:
+    """Sessions on air at or after `since` (None: ever) whose figures are measured here."""
+    imported = SessionFigures.objects.filter(source=FigureSource.IMPORTED).values("live_session_id")
+    rows = LiveSession.objects.exclude(
+        status__in=[SessionStatus.DRAFT, SessionStatus.SCHEDULED]
+    ).exclude(pk__in=imported)
+    if since is not None:
+        rows = rows.filter(Q(ended_at__isnull=True) | Q(ended_at__gte=since))
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def people_with_personalisation(user_ids: Sequence[int]) -> set[int]:
+    """Those of the given people who allow personalisation."""
+    allowed: set[int] = set()
+    for start in range(0, len(user_ids), CHUNK):
+        allowed |= set(
+            User.objects.filter(
+                pk__in=user_ids[start : start + CHUNK], is_personalised=True
+            ).values_list("pk", flat=True)
+        )
+    return allowed

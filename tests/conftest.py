@@ -1,0 +1,61 @@
+"""Which tests run on which database, and servers that several tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+
+from tests import servers
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On SQLite all but what is for MariaDB alone; on MariaDB what is marked for it.
+
+    The rest is deselected, not skipped: the other run of `make test` has it.
+    """
+    on_mariadb = "mysql" in settings.DATABASES["default"]["ENGINE"]
+    kept, left = [], []
+    for item in items:
+        mark = item.get_closest_marker("mariadb")
+        is_wanted = mark is not None if on_mariadb else not (mark and mark.kwargs.get("only"))
+        (kept if is_wanted else left).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left)
+
+
+def missing(reason: str) -> None:
+    """Skip by name on a developer's machine; in CI, where everything is there, fail."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The address of a Redis server that ends with the tests."""
+    try:
+        with servers.redis() as url:
+            yield url
+    except servers.ServerMissing as error:
+        missing(str(error))
+
+
+@pytest.fixture(scope="session")
+def datasets() -> Path:
+    """The folder of real data, which lies beside the repository and is never part of it."""
+    beside = Path(__file__).resolve().parent.parent.parent / "shared" / "datasets"
+    folder = Path(os.environ.get("LIVECOURSE_DATASETS", beside))
+    if not folder.is_dir():
+        missing(f"no real data at {folder}: set LIVECOURSE_DATASETS")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def empty_cache() -> None:
+    """Throttles count in the cache; one test's requests are not the next one's."""
+    cache.clear()

@@ -1,0 +1,124 @@
+"""Throw-away servers: own folder, own port on loopback, gone when the block ends."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# A cold disk can make a first start slow; a server that needs longer is broken.
+START_SECONDS = 60
+
+
+class ServerMissing(Exception):
+    """A server program is not installed; the message says how to get it."""
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def program(name: str, *, package: str) -> str:
+    """The path of a server program, which Debian keeps outside an ordinary user's PATH."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise ServerMissing(f"{name} is not installed: sudo apt-get install {package}")
+    return found
+
+
+@contextmanager
+def mariadb() -> Iterator[str]:
+    """A MariaDB server with an empty database; yields its DATABASE_URL."""
+    server = program("mariadbd", package="mariadb-server")
+    install = program("mariadb-install-db", package="mariadb-server")
+    with tempfile.TemporaryDirectory(prefix="livecourse-mariadb-") as folder:
+        data, sock, port = Path(folder) / "data", Path(folder) / "sock", free_port()
+        account = ["--user=root"] if Path.home() == Path("/root") else []
+        subprocess.run(
+            [
+                install,
+                "--no-defaults",
+                *account,
+                f"--datadir={data}",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+            ],
+            check=True,
+            capture_output=True,
+        )
+        command = [
+            server,
+            "--no-defaults",
+            *account,
+            f"--datadir={data}",
+            f"--socket={sock}",
+            f"--port={port}",
+            "--bind-address=127.0.0.1",
+            f"--pid-file={folder}/pid",
+            "--character-set-server=utf8mb4",
+            "--max-connections=300",
+            "--max-allowed-packet=64M",
+            "--innodb-buffer-pool-size=512M",
+        ]
+        with _running(command, log=Path(folder) / "log", is_up=lambda: _accepts(port)):
+            client = program("mariadb", package="mariadb-client")
+            statements = (
+                "CREATE DATABASE livecourse CHARACTER SET utf8mb4;"
+                "CREATE USER 'livecourse'@'127.0.0.1' IDENTIFIED BY 'livecourse';"
+                "GRANT ALL ON *.* TO 'livecourse'@'127.0.0.1';"
+            )
+            subprocess.run(
+                [client, "--no-defaults", "-uroot", f"--socket={sock}", "-e", statements],
+                check=True,
+                capture_output=True,
+            )
+            yield f"mysql://livecourse:livecourse@127.0.0.1:{port}/livecourse"
+
+
+@contextmanager
+def redis() -> Iterator[str]:
+    """A Redis server that keeps nothing on disk; yields its URL."""
+    server = program("redis-server", package="redis-server")
+    with tempfile.TemporaryDirectory(prefix="livecourse-redis-") as folder:
+        port = free_port()
+        command = [
+            server,
+            *("--port", str(port), "--bind", "127.0.0.1", "--dir", folder),
+            *("--save", "", "--appendonly", "no"),
+        ]
+        with _running(command, log=Path(folder) / "log", is_up=lambda: _accepts(port)):
+            yield f"redis://127.0.0.1:{port}/0"
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def _running(command: list[str], *, log: Path, is_up: Callable[[], bool]) -> Iterator[None]:
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while not is_up():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"{command[0]} did not start:\n{log.read_text()[-2000:]}")
+                time.sleep(0.05)
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,23 @@
+"""The platform's settings for tests: a folder of its own, cheap password hashes, plain HTTP."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+os.environ.setdefault("SECRET_KEY", "tests-only-" + "0123456789abcdef" * 4)
+os.environ.setdefault("USE_TLS", "0")
+os.environ.setdefault("LOG_LEVEL", "ERROR")
+os.environ.setdefault("VAR_DIR", tempfile.mkdtemp(prefix="livecourse-tests-"))
+os.environ.setdefault("EMAIL_URL", "memorymail://")
+
+from livecourse.settings import *  # noqa: F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# No manifest: tests need no collected files.
+STORAGES = {
+    **STORAGES,  # noqa: F405
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True
