@@ -71,7 +71,9 @@ class CourseQuerySet(models.QuerySet):
             .annotate(v=Min("price"))
         )
         return self.annotate(
-            price_now=Least(F("list_price"), Coalesce(Subquery(lowest.values("v")), F("list_price")))
+            price_now=Least(
+                F("list_price"), Coalesce(Subquery(lowest.values("v")), F("list_price"))
+            )
         )
 
 
@@ -118,8 +120,8 @@ class OfferQuerySet(models.QuerySet):
 
     def open_to_all_at(self, moment: datetime) -> OfferQuerySet:
         """Promotions that run for everybody and have a seat left."""
-        return (
-            self.running_at(moment)
-            .filter(is_public=True)
-            .filter(Q(seats_left__isnull=True) | Q(seats_left__gt=0))
-        )
+        return self.running_at(moment).with_seat_left().filter(is_public=True)
+
+    def with_seat_left(self) -> OfferQuerySet:
+        """Promotions without a limit of seats, or with a seat left."""
+        return self.filter(Q(seats_left__isnull=True) | Q(seats_left__gt=0))

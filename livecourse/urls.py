@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from livecourse import health
+from streams.views import home
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
@@ -15,6 +16,10 @@ urlpatterns = [
     path("", include("django_prometheus.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("", home, name="home"),
+    path("", include("catalog.urls")),
+    path("", include("streams.urls")),
+    path("", include("accounts.urls")),
     path("account/", include("allauth.account.urls")),
     *static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT),
 ]

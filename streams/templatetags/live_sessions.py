@@ -1,0 +1,47 @@
+"""What pages show of live sessions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+
+from catalog.models import Course
+from streams import covers, schedule
+from streams.models import LiveSession
+
+register = template.Library()
+
+
+@register.filter
+def session_cover_url(session: LiveSession) -> str:
+    return covers.session_cover_url(session)
+
+
+@register.simple_tag
+def sessions_showing(course: Course) -> list[LiveSession]:
+    """The live sessions that show the course now or next."""
+    return schedule.next_showing(course, moment=timezone.now())
+
+
+@register.simple_tag
+def any_live_now() -> bool:
+    """Whether somebody is live, for the mark in the menu."""
+    return LiveSession.objects.live_now().exists()
+
+
+@register.inclusion_tag("components/moment.html")
+def moment(at: datetime, style: str = "full") -> dict[str, object]:
+    """A time in the platform's zone, which the page turns into the viewer's own.
+
+    `style` is full (day and hour), hour, or day.
+    """
+    return {"at": timezone.localtime(at), "style": style}
+
+
+@register.simple_tag
+def zone_label() -> str:
+    """The platform's offset from UTC now: UTC+08:00."""
+    offset = timezone.localtime().strftime("%z")
+    return f"UTC{offset[:3]}:{offset[3:]}"
