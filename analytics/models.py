@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from analytics.methods.rates import Rate
 from analytics.querysets import (
     CourseResultQuerySet,
     EventQuerySet,
@@ -356,6 +357,24 @@ class SessionFigures(models.Model):
     def __str__(self) -> str:
         return f"{self.live_session_id}"
 
+    @property
+    def conversion(self) -> Rate:
+        """Distinct buyers of distinct viewers."""
+        return Rate(self.n_buyers, self.n_viewers)
+
+    @property
+    def click_through(self) -> Rate | None:
+        """Clicks of impressions; None where more clicks than impressions were recorded, since
+        then some impressions were not."""
+        if self.n_clicks > self.n_impressions:
+            return None
+        return Rate(self.n_clicks, self.n_impressions)
+
+    @property
+    def average_watch_seconds(self) -> float | None:
+        """Watched seconds per distinct viewer; None without viewers."""
+        return self.watched_seconds / self.n_viewers if self.n_viewers else None
+
 
 class Forecast(models.Model):
     """The expected conversion rate of one scheduled session, with its interval, as shares."""
@@ -428,6 +447,11 @@ class UserRetention(models.Model):
     def __str__(self) -> str:
         return f"{self.user_id}"
 
+    @property
+    def rate(self) -> Rate:
+        """Longest run of consecutive active days of all active days."""
+        return Rate(self.longest_run, self.n_active_days)
+
 
 class CourseRetention(models.Model):
     """Retention and satisfaction of one course.
@@ -465,6 +489,16 @@ class CourseRetention(models.Model):
     def __str__(self) -> str:
         return f"{self.course_id}"
 
+    @property
+    def rate(self) -> Rate:
+        """Days in the learners' longest runs of all their active days."""
+        return Rate(self.longest_run_days, self.n_active_days)
+
+    @property
+    def rating_mean(self) -> float | None:
+        """Stars, 1 to 5; None without ratings."""
+        return self.rating_sum / self.n_ratings if self.n_ratings else None
+
 
 class CohortRetention(models.Model):
     """Dn of the platform: of the people first active in one week, who were active on day n."""
@@ -487,6 +521,11 @@ class CohortRetention(models.Model):
 
     def __str__(self) -> str:
         return f"{self.cohort_week} D{self.day}"
+
+    @property
+    def rate(self) -> Rate:
+        """Of the people first active in that week, those active again on day n."""
+        return Rate(self.n_returned, self.n_cohort)
 
 
 class LearningSummary(models.Model):

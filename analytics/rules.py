@@ -1,0 +1,56 @@
+"""Who may read what the platform recorded and derived. Nobody edits it.
+
+Sellers read what concerns their own courses and sessions. What was derived about people
+(profiles, recommendations, retention of a person) and how the models do is the operator's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rules import predicate
+
+from accounts.rules import grant, is_operator, is_seller, managed_through
+from analytics.models import (
+    CohortRetention,
+    CourseNeighbours,
+    CourseRetention,
+    Event,
+    Forecast,
+    ImportRun,
+    LearningSummary,
+    ModelRun,
+    Profile,
+    Recommendation,
+    SessionFigures,
+    UserRetention,
+)
+
+if TYPE_CHECKING:
+    from accounts.rules import Person
+
+
+@predicate
+def happened_with_own(person: Person, event: Event | None) -> bool:
+    """Whether the event was about a course or a live session of the person."""
+    if event is None:
+        return True
+    owners = [event.course, event.live_session]
+    return any(owned is not None and owned.seller_id == person.pk for owned in owners)
+
+
+grant(Event, view=is_operator | (is_seller & happened_with_own))
+for result in (SessionFigures, Forecast):
+    grant(result, view=managed_through("live_session__seller"))
+for result in (CourseRetention, LearningSummary):
+    grant(result, view=managed_through("course__seller"))
+for result in (
+    Profile,
+    Recommendation,
+    CourseNeighbours,
+    UserRetention,
+    CohortRetention,
+    ModelRun,
+    ImportRun,
+):
+    grant(result, view=is_operator)

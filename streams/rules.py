@@ -1,0 +1,27 @@
+"""Who may do what with live sessions and what was said in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rules import predicate
+
+from accounts.rules import grant, is_operator, is_staff, managed_through
+from streams.models import ChatMessage, LiveSession, Reminder, SessionStatus
+
+if TYPE_CHECKING:
+    from accounts.rules import Person
+
+
+@predicate
+def is_draft(person: Person, session: LiveSession | None) -> bool:
+    """Only a session that nobody was told of may vanish."""
+    return session is None or session.status == SessionStatus.DRAFT
+
+
+own = managed_through("seller")
+
+grant(LiveSession, view=own, add=is_staff, change=own, delete=own & is_draft)
+grant(ChatMessage, view=managed_through("live_session__seller"))
+# Who wants to be reminded is nobody's business but theirs; sellers see how many do.
+grant(Reminder, view=is_operator)
