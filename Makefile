@@ -1,5 +1,9 @@
 # The two commands that matter: `make run` and `make test`.
-PYTHON ?= $(firstword $(shell command -v python3.12 python3.13 python3.11 python3))
+# The first of these that starts and is new enough: a name on PATH may belong to a version
+# manager that has no such version. Where none fits, set-up says what to install.
+PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& { echo $$p; exit; }; done; echo python3)
 PY = .venv/bin/python
 
 .PHONY: setup run test check bench lock

@@ -41,4 +41,3 @@ def change_seats(promotion: Promotion, *, seats: int | None) -> None:
         current = row.get()
         raise SeatsTaken(current.seats - current.seats_left)
     promotion.refresh_from_db(fields=["seats", "seats_left"])
-

@@ -19,10 +19,8 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
-from scipy.special import expit, xlogy
-from scipy.stats import beta
-from sklearn.base import BaseEstimator, clone
+from scipy.special import expit
+from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer

@@ -159,9 +159,7 @@ def pooled_cohorts(cohorts: pd.DataFrame) -> pd.DataFrame:
     return cohorts.groupby("day", sort=True)[["n_cohort", "n_returned"]].sum().reset_index()
 
 
-def _first_days(
-    frame: pd.DataFrame, *, as_of: date, within: Sequence[str] = ()
-) -> pd.DataFrame:
+def _first_days(frame: pd.DataFrame, *, as_of: date, within: Sequence[str] = ()) -> pd.DataFrame:
     """One row per person and active day: first (day number of the person's first day), cohort
     (the same, to be made coarser) and after (days since the first), all int64."""
     keys = [*within, "user_id"]

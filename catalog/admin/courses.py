@@ -159,14 +159,20 @@ class CourseAdmin(ExportedModelAdmin, RecordedModelAdmin, SellerRowsAdmin):
     @action(description=gettext_lazy("Publish"), permissions=["change"])
     def publish(self, request: HttpRequest, courses: QuerySet[Course]) -> None:
         n = publish_courses(courses, moment=timezone.now())
-        self._tell(request, ngettext("%(n)d course is on sale now.",
-                                     "%(n)d courses are on sale now.", n) % {"n": n})
+        self._tell(
+            request,
+            ngettext("%(n)d course is on sale now.", "%(n)d courses are on sale now.", n)
+            % {"n": n},
+        )
 
     @action(description=gettext_lazy("Archive"), permissions=["change"])
     def archive(self, request: HttpRequest, courses: QuerySet[Course]) -> None:
         n = archive_courses(courses)
-        self._tell(request, ngettext("%(n)d course is off sale now.",
-                                     "%(n)d courses are off sale now.", n) % {"n": n})
+        self._tell(
+            request,
+            ngettext("%(n)d course is off sale now.", "%(n)d courses are off sale now.", n)
+            % {"n": n},
+        )
 
     @action(description=gettext_lazy("Save and publish"))
     def publish_this(self, request: HttpRequest, course: Course) -> None:
@@ -184,8 +190,13 @@ class CourseAdmin(ExportedModelAdmin, RecordedModelAdmin, SellerRowsAdmin):
 
 class LessonInline(PartInline, StackedInline):
     model = Lesson
-    fields = [("title", "kind"), "body", ("video_url", "file"),
-              ("duration_seconds", "is_preview"), "position"]
+    fields = [
+        ("title", "kind"),
+        "body",
+        ("video_url", "file"),
+        ("duration_seconds", "is_preview"),
+        "position",
+    ]
     ordering_field = "position"
     hide_ordering_field = True
     collapsible = True
@@ -241,11 +252,15 @@ class ReviewAdmin(RuledModelAdmin):
     @action(description=gettext_lazy("Hide"), permissions=["change"])
     def hide(self, request: HttpRequest, reviews: QuerySet[Review]) -> None:
         n = reviews.update(is_visible=False)
-        self.message_user(request, ngettext("%(n)d review is hidden now.",
-                                            "%(n)d reviews are hidden now.", n) % {"n": n})
+        self.message_user(
+            request,
+            ngettext("%(n)d review is hidden now.", "%(n)d reviews are hidden now.", n) % {"n": n},
+        )
 
     @action(description=gettext_lazy("Show again"), permissions=["change"])
     def show(self, request: HttpRequest, reviews: QuerySet[Review]) -> None:
         n = reviews.update(is_visible=True)
-        self.message_user(request, ngettext("%(n)d review is shown now.",
-                                            "%(n)d reviews are shown now.", n) % {"n": n})
+        self.message_user(
+            request,
+            ngettext("%(n)d review is shown now.", "%(n)d reviews are shown now.", n) % {"n": n},
+        )

@@ -114,8 +114,11 @@ class PromotionForm(_WindowForm):
         cleaned = super().clean()
         course, price = cleaned.get("course"), cleaned.get("price")
         if course and price is not None and price >= course.list_price:
-            self.add_error("price", _("The price must be below the list price, %(price)s.")
-                           % {"price": money(course.list_price, course.currency)})
+            self.add_error(
+                "price",
+                _("The price must be below the list price, %(price)s.")
+                % {"price": money(course.list_price, course.currency)},
+            )
         seats, promotion = cleaned.get("seats"), self.instance
         if seats is not None and promotion.pk and self.initial["seats"] is not None:
             n_taken = self.initial["seats"] - promotion.seats_left

@@ -1,0 +1,310 @@
+"""Rows for tests: each the smallest that the database takes, told apart by a sequence."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import factory
+from django.utils import timezone
+from factory.django import DjangoModelFactory
+
+from accounts.models import Role, StatedAttributes, User
+from analytics.models import (
+    Event,
+    EventKind,
+    ModelRun,
+    RunOutcome,
+    ServedRun,
+    SessionFigures,
+    Task,
+)
+from catalog.models import (
+    Category,
+    Coupon,
+    Course,
+    CourseStatus,
+    DiscountKind,
+    Enrollment,
+    Lesson,
+    LessonProgress,
+    Order,
+    OrderStatus,
+    Promotion,
+    Purchase,
+    Review,
+    Section,
+)
+from streams.models import (
+    ChatMessage,
+    LiveSession,
+    OrderAttribution,
+    Reminder,
+    SessionPromotion,
+    SessionStatus,
+    ShowcaseItem,
+)
+
+PASSWORD = "correct horse battery staple"
+# A fixed moment for rows whose age does not matter to a test.
+LONG_AGO = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+class UserFactory(DjangoModelFactory):
+    """A viewer who can sign in with PASSWORD."""
+
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    email = factory.Sequence(lambda n: f"person{n}@example.com")
+    display_name = factory.Sequence(lambda n: f"Person {n}")
+    password = factory.django.Password(PASSWORD)
+
+
+class SellerFactory(UserFactory):
+    role = Role.SELLER
+    display_name = factory.Sequence(lambda n: f"Seller {n}")
+
+
+class OperatorFactory(UserFactory):
+    role = Role.OPERATOR
+
+
+class StatedAttributesFactory(DjangoModelFactory):
+    class Meta:
+        model = StatedAttributes
+
+    user = factory.SubFactory(UserFactory)
+    birth_year = 1990
+
+
+class CategoryFactory(DjangoModelFactory):
+    class Meta:
+        model = Category
+
+    slug = factory.Sequence(lambda n: f"field-{n}")
+    name_zh = factory.Sequence(lambda n: f"领域{n}")
+    name_en = factory.Sequence(lambda n: f"Field {n}")
+
+
+class CourseFactory(DjangoModelFactory):
+    """A published course of a seller of its own."""
+
+    class Meta:
+        model = Course
+
+    seller = factory.SubFactory(SellerFactory)
+    slug = factory.Sequence(lambda n: f"course-{n}")
+    title = factory.Sequence(lambda n: f"Course {n}")
+    category = factory.SubFactory(CategoryFactory)
+    list_price = Decimal("100.00")
+    status = CourseStatus.PUBLISHED
+    published_at = LONG_AGO
+
+
+class SectionFactory(DjangoModelFactory):
+    class Meta:
+        model = Section
+
+    course = factory.SubFactory(CourseFactory)
+    title = factory.Sequence(lambda n: f"Section {n}")
+    position = factory.Sequence(lambda n: n)
+
+
+class LessonFactory(DjangoModelFactory):
+    class Meta:
+        model = Lesson
+
+    section = factory.SubFactory(SectionFactory)
+    title = factory.Sequence(lambda n: f"Lesson {n}")
+    duration_seconds = 600
+    position = factory.Sequence(lambda n: n)
+
+
+class CouponFactory(DjangoModelFactory):
+    """Ten percent off everything of its seller, running now."""
+
+    class Meta:
+        model = Coupon
+
+    seller = factory.SubFactory(SellerFactory)
+    code = factory.Sequence(lambda n: f"CODE{n}")
+    kind = DiscountKind.PERCENT
+    percent = 10
+    starts_at = factory.LazyFunction(lambda: timezone.now() - timedelta(days=1))
+    ends_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=1))
+
+
+class PromotionFactory(DjangoModelFactory):
+    """A lower price for everybody, running now, without a limit of seats."""
+
+    class Meta:
+        model = Promotion
+
+    course = factory.SubFactory(CourseFactory)
+    price = Decimal("60.00")
+    starts_at = factory.LazyFunction(lambda: timezone.now() - timedelta(days=1))
+    ends_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=1))
+
+
+class OrderFactory(DjangoModelFactory):
+    """A paid order; its lines are made by PurchaseFactory."""
+
+    class Meta:
+        model = Order
+
+    buyer = factory.SubFactory(UserFactory)
+    status = OrderStatus.PAID
+    list_total = Decimal("100.00")
+    total = Decimal("100.00")
+    paid_at = LONG_AGO
+
+
+class PurchaseFactory(DjangoModelFactory):
+    class Meta:
+        model = Purchase
+
+    order = factory.SubFactory(OrderFactory)
+    course = factory.SubFactory(CourseFactory)
+    list_price = Decimal("100.00")
+    price = Decimal("100.00")
+
+
+class EnrollmentFactory(DjangoModelFactory):
+    class Meta:
+        model = Enrollment
+
+    user = factory.SubFactory(UserFactory)
+    course = factory.SubFactory(CourseFactory)
+    enrolled_at = LONG_AGO
+
+
+class ReviewFactory(DjangoModelFactory):
+    class Meta:
+        model = Review
+
+    user = factory.SubFactory(UserFactory)
+    course = factory.SubFactory(CourseFactory)
+    rating = 4
+    text = "Clear and to the point."
+
+
+class LessonProgressFactory(DjangoModelFactory):
+    class Meta:
+        model = LessonProgress
+
+    user = factory.SubFactory(UserFactory)
+    lesson = factory.SubFactory(LessonFactory)
+    opened_at = LONG_AGO
+    updated_at = LONG_AGO
+    seconds = 300
+
+
+class LiveSessionFactory(DjangoModelFactory):
+    """A scheduled session; `live` is on air since an hour, `ended` was on air LONG_AGO."""
+
+    class Meta:
+        model = LiveSession
+
+    class Params:
+        live = factory.Trait(
+            status=SessionStatus.LIVE,
+            started_at=factory.LazyFunction(lambda: timezone.now() - timedelta(hours=1)),
+        )
+        ended = factory.Trait(
+            status=SessionStatus.ENDED,
+            scheduled_at=LONG_AGO,
+            started_at=LONG_AGO,
+            ended_at=LONG_AGO + timedelta(hours=1),
+        )
+        draft = factory.Trait(status=SessionStatus.DRAFT, scheduled_at=None)
+
+    seller = factory.SubFactory(SellerFactory)
+    title = factory.Sequence(lambda n: f"Session {n}")
+    status = SessionStatus.SCHEDULED
+    scheduled_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=1))
+
+
+class ShowcaseItemFactory(DjangoModelFactory):
+    class Meta:
+        model = ShowcaseItem
+
+    live_session = factory.SubFactory(LiveSessionFactory)
+    course = factory.SubFactory(CourseFactory)
+    position = factory.Sequence(lambda n: n)
+
+
+class SessionPromotionFactory(DjangoModelFactory):
+    class Meta:
+        model = SessionPromotion
+
+    live_session = factory.SubFactory(LiveSessionFactory)
+    promotion = factory.SubFactory(PromotionFactory, is_public=False)
+
+
+class OrderAttributionFactory(DjangoModelFactory):
+    class Meta:
+        model = OrderAttribution
+
+    order = factory.SubFactory(OrderFactory)
+    live_session = factory.SubFactory(LiveSessionFactory, ended=True)
+
+
+class ChatMessageFactory(DjangoModelFactory):
+    class Meta:
+        model = ChatMessage
+
+    live_session = factory.SubFactory(LiveSessionFactory, live=True)
+    author = factory.SubFactory(UserFactory)
+    text = "Hello"
+
+
+class ReminderFactory(DjangoModelFactory):
+    class Meta:
+        model = Reminder
+
+    live_session = factory.SubFactory(LiveSessionFactory)
+    user = factory.SubFactory(UserFactory)
+
+
+class EventFactory(DjangoModelFactory):
+    """A signed-in person's view of a course."""
+
+    class Meta:
+        model = Event
+
+    uuid = factory.LazyFunction(uuid.uuid4)
+    kind = EventKind.VIEW
+    user = factory.SubFactory(UserFactory)
+    course = factory.SubFactory(CourseFactory)
+    occurred_at = LONG_AGO
+
+
+class SessionFiguresFactory(DjangoModelFactory):
+    class Meta:
+        model = SessionFigures
+
+    live_session = factory.SubFactory(LiveSessionFactory, ended=True)
+    n_viewers = 1000
+    n_buyers = 100
+
+
+class ModelRunFactory(DjangoModelFactory):
+    """A finished run whose results are served."""
+
+    class Meta:
+        model = ModelRun
+
+    task = Task.RECOMMEND
+    method = "hybrid"
+    outcome = RunOutcome.SERVED
+    started_at = LONG_AGO
+    finished_at = LONG_AGO + timedelta(minutes=1)
+
+    @factory.post_generation
+    def served(run: ModelRun, is_created: bool, wanted: bool | None, **_: object) -> None:
+        """Make it the served one of its task, unless told `served=False`."""
+        if is_created and wanted is not False:
+            ServedRun.objects.update_or_create(task=run.task, defaults={"run": run})
