@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby
 
 from django.utils import timezone
@@ -12,6 +12,10 @@ from django.utils import timezone
 from catalog.cards import CourseCard, course_cards
 from catalog.models import Course, Promotion
 from streams.models import LiveSession, SessionPromotion, SessionStatus
+from streams.querysets import LiveSessionQuerySet
+
+# Sellers begin some minutes late; whoever comes on time must still find the session.
+LATE_SHOWN_FOR = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,11 @@ def by_day(sessions: Iterable[LiveSession]) -> list[Day]:
     ]
 
 
+def announced(sessions: LiveSessionQuerySet, *, moment: datetime) -> LiveSessionQuerySet:
+    """The scheduled sessions to come, soonest first, and those that are a little late."""
+    return sessions.coming_up(moment - LATE_SHOWN_FOR)
+
+
 def is_overdue(session: LiveSession, *, moment: datetime) -> bool:
     """Whether the session should have begun and has not."""
     return session.status == SessionStatus.SCHEDULED and session.scheduled_at < moment
@@ -49,7 +58,8 @@ def is_overdue(session: LiveSession, *, moment: datetime) -> bool:
 def showcase_cards(session: LiveSession, *, moment: datetime) -> list[ShowcaseCard]:
     """The published courses of the showcase in their order, the pinned one first.
 
-    A promotion of the session is given only while it runs and has a seat left.
+    A promotion of the session is given only while it runs, has a seat left and is below the
+    price that everybody pays; of several the lowest.
     """
     items = list(session.showcase.filter(course__status="published"))
     courses = (
@@ -61,18 +71,27 @@ def showcase_cards(session: LiveSession, *, moment: datetime) -> list[ShowcaseCa
         offer.promotion.course_id: offer
         for offer in session.promotions.filter(
             promotion__in=Promotion.objects.running_at(moment).with_seat_left()
-        ).select_related("promotion")
+        )
+        .select_related("promotion")
+        .order_by("-promotion__price", "pk")
     }
     cards = course_cards([courses[item.course_id] for item in items], moment=moment)
     shown = [
-        ShowcaseCard(card, offers.get(item.course_id), item.pk == session.pinned_id)
+        ShowcaseCard(
+            card, _if_lower(offers.get(item.course_id), card), item.pk == session.pinned_id
+        )
         for item, card in zip(items, cards, strict=True)
     ]
     return sorted(shown, key=lambda one: not one.is_pinned)
+
+
+def _if_lower(offer: SessionPromotion | None, card: CourseCard) -> SessionPromotion | None:
+    is_lower = offer is not None and offer.promotion.price < card.price.amount
+    return offer if is_lower else None
 
 
 def next_showing(course: Course, *, moment: datetime, n: int = 3) -> list[LiveSession]:
     """The sessions that show the course now, then the next ones that will; at most `n`."""
     showing = LiveSession.objects.showing(course).select_related("seller")
     live = list(showing.live_now()[:n])
-    return live + list(showing.coming_up(moment)[: n - len(live)])
+    return live + list(announced(showing, moment=moment)[: n - len(live)])

@@ -23,9 +23,10 @@ MOST_COMING_UP = 60
 def home(request: HttpRequest) -> HttpResponse:
     """What is live, what is chosen for the viewer, what comes."""
     sessions = LiveSession.objects.select_related("seller").with_showcase_size()
+    coming_up = schedule.announced(sessions, moment=timezone.now())
     context = {
-        "live": sessions.live_now()[:LIVE_ON_HOME],
-        "coming_up": sessions.coming_up(timezone.now())[:COMING_UP_ON_HOME],
+        "live": list(sessions.live_now()[:LIVE_ON_HOME]),
+        "coming_up": list(coming_up[:COMING_UP_ON_HOME]),
     }
     return render(request, "streams/home.html", context)
 
@@ -37,7 +38,7 @@ def session_list(request: HttpRequest) -> HttpResponse:
     page = numbered_page(sessions.finished(), PAST_PER_PAGE, request.GET.get("page"))
     context = {"page": page, "query": address_without(request, "page")}
     if page.number == 1:
-        coming_up = sessions.coming_up(timezone.now())[:MOST_COMING_UP]
+        coming_up = schedule.announced(sessions, moment=timezone.now())[:MOST_COMING_UP]
         context |= {"live": sessions.live_now(), "days": schedule.by_day(coming_up)}
     return render(request, "streams/session_list.html", context)
 

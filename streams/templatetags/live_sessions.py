@@ -19,6 +19,12 @@ def session_cover_url(session: LiveSession) -> str:
     return covers.session_cover_url(session)
 
 
+@register.filter
+def is_late(session: LiveSession) -> bool:
+    """Whether the session should have begun and has not."""
+    return schedule.is_overdue(session, moment=timezone.now())
+
+
 @register.simple_tag
 def sessions_showing(course: Course) -> list[LiveSession]:
     """The live sessions that show the course now or next."""
