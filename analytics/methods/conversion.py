@@ -6,7 +6,8 @@ is 10%. Here it is a share from 0 to 1.
 A session is counts, not a rate: 1 of 10 and 100 of 1000 say the same with very different
 weight. So the models are fitted to buyers among viewers, and since sessions differ by more
 than chance alone, with over-dispersion: buyers are beta-binomial with mean mu and
-intra-session correlation rho, variance n mu (1 - mu) (1 + (n - 1) rho).
+intra-session correlation rho, variance n mu (1 - mu) (1 + (n - 1) rho) (`conversion_counts`).
+Scores and the choice between models stand in `conversion_evaluation`.
 
 The columns of the session frame stand in `conversion_features`. Every model follows
 scikit-learn: parameters in the constructor, `fit(frame)` returns self, what was learnt ends
@@ -30,6 +31,13 @@ from sklearn.model_selection import KFold, TimeSeriesSplit, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+from analytics.methods.conversion_counts import (
+    effective_viewers,
+    log_loss,
+    overdispersion,
+    session_counts,
+    within_bounds,
+)
 from analytics.methods.conversion_features import (
     AFTERWARDS_COLUMNS,
     CATEGORICAL_FEATURES,
@@ -44,11 +52,6 @@ from analytics.methods.conversion_features import (
 
 # Eight of ten sessions should end within the interval.
 DEFAULT_LEVEL = 0.8
-
-# Over-dispersion before any two sessions could be compared, believed like so many sessions.
-# At a rate of 5% it lets sessions differ by 3 points (one standard deviation).
-PRIOR_DISPERSION = 0.02
-PRIOR_DISPERSION_SESSIONS = 5.0
 
 # What a forecast rests on, as stored beside it.
 BASIS_PRIOR = "prior"
@@ -74,7 +77,7 @@ class MeanRate(BaseEstimator):
         """Learn from the finished sessions of the frame; none at all leaves the prior."""
         finished = finished_sessions(frame)
         self.history_ = SessionHistory().fit(finished)
-        buyers, viewers = _counts(finished)
+        buyers, viewers = session_counts(finished)
         self.n_sessions_ = len(finished)
         weight = viewers.sum() + PRIOR_VIEWERS
         self.mean_ = (buyers.sum() + PRIOR_BUYERS) / weight
@@ -152,7 +155,7 @@ class _FeatureModel(BaseEstimator):
         self.history_ = self.mean_model_.history_
         self.n_sessions_ = len(finished)
         self.basis_, self.dispersion_ = self.mean_model_.basis_, self.mean_model_.dispersion_
-        buyers, viewers = _counts(finished)
+        buyers, viewers = session_counts(finished)
         if len(finished) >= self.min_sessions and 0 < buyers.sum() < viewers.sum():
             self._fit_features(features_before(finished, self.history_), buyers, viewers)
             self.basis_ = BASIS_MODEL
@@ -326,7 +329,7 @@ class BoostedCounts(_FeatureModel):
             part = self._new_trees().fit(
                 x.iloc[train], rates[train], **self._weighted(weights[train])
             )
-            left_out[test] = _within(part.predict(x.iloc[test]))
+            left_out[test] = within_bounds(part.predict(x.iloc[test]))
         self.dispersion_ = overdispersion(buyers, viewers, left_out, n_fitted=0)
         self.trees_ = self._new_trees().fit(x, rates, **self._weighted(weights))
 
@@ -356,7 +359,7 @@ class BoostedCounts(_FeatureModel):
         return {"histgradientboostingregressor__sample_weight": weights}
 
     def _predict_features(self, x: pd.DataFrame) -> np.ndarray:
-        return _within(self.trees_.predict(x))
+        return within_bounds(self.trees_.predict(x))
 
     def _variance_features(self, x: pd.DataFrame) -> np.ndarray:
         return np.zeros(len(x))

@@ -6,7 +6,7 @@ The session frame (one row per session):
 | --- | --- | --- |
 | session_id, seller_id | keys | always |
 | starts_at | datetime64, UTC without a zone (or with one) | always |
-| local_hour, local_weekday | 0 to 23; 0 is Monday; in the platform's zone (`with_local_time`) | always |
+| local_hour, local_weekday | 0 to 23; 0 is Monday; by `with_local_time` | always |
 | n_viewers, n_buyers | distinct people, after the session | to fit and to score |
 | n_views, n_clicks | events, after the session | by PlainLinear only |
 | min_price, mean_price | one currency, of the showcase | if known |
