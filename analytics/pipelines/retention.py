@@ -70,8 +70,8 @@ def refresh_retention(*, now: datetime | None = None) -> ModelRun:
 
 def _activity() -> pd.DataFrame:
     """Distinct active days. Columns: user_id, course_id (0 for none), day (datetime64[D])."""
-    events = frames.event_frame(kinds=ACTIVE_KINDS)
-    events = events.loc[events["occurred_at"].notna(), ["user_id", "course_id", "occurred_at"]]
+    events = frames.event_frame(kinds=ACTIVE_KINDS, is_dated=True)
+    events = events[["user_id", "course_id", "occurred_at"]]
     progress = frames.progress_frame()
     parts = [events] + [
         progress[["user_id", "course_id", column]].rename(columns={column: "occurred_at"})
