@@ -48,6 +48,8 @@ def set_title(
     every line break fall between phrases: nobody can see the words of Chinese from outside.
     """
     pieces = list(_unbreakable(title))
+    if not pieces:
+        return SetTitle((), sizes[0])
     fitting = []
     for size in sizes:
         n_lines = min(most_lines, int(height / (size * LEADING)))

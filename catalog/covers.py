@@ -67,7 +67,8 @@ def draw_session_cover(*, seller_id: int, host: str) -> bytes:
 
 def cover_version(*parts: object) -> str:
     """Twelve hexadecimal digits for what a drawn cover follows from."""
-    return blake2b(repr((DRAWING, *parts)).encode(), digest_size=6).hexdigest()
+    # As text: a kind read from the database and the same one set by the program look different.
+    return blake2b(repr((DRAWING, *map(str, parts))).encode(), digest_size=6).hexdigest()
 
 
 def draw_cover(

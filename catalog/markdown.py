@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 TAGS = {
-    *("p", "br", "hr", "strong", "em", "del", "code", "pre", "blockquote"),
+    *("p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote"),
     *("ul", "ol", "li", "h3", "h4", "h5", "h6", "a"),
     *("table", "thead", "tbody", "tr", "th", "td"),
 }

@@ -1,0 +1,259 @@
+"""Every constraint of every app, broken once: the database refuses, whatever the program forgot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, models, transaction
+
+from accounts.models import Consent, Purpose
+from analytics.models import (
+    CohortRetention,
+    CourseNeighbours,
+    CourseRetention,
+    Forecast,
+    ImportRun,
+    LearningSummary,
+    Profile,
+    Recommendation,
+    UserRetention,
+)
+from catalog.models import ChosenInterest
+from streams.models import SessionCoupon
+from tests import factories as made
+
+pytestmark = [pytest.mark.django_db, pytest.mark.mariadb]
+
+A_DAY = date(2026, 1, 5)
+
+
+def consent() -> Consent:
+    return Consent.objects.create(
+        user=made.UserFactory(), purpose=Purpose.TERMS, is_granted=True, document_version="1"
+    )
+
+
+def profile() -> Profile:
+    return Profile.objects.create(user=made.UserFactory(), run=made.ModelRunFactory(served=False))
+
+
+def forecast() -> Forecast:
+    return Forecast.objects.create(
+        live_session=made.LiveSessionFactory(),
+        run=made.ModelRunFactory(served=False),
+        expected_rate=0.1,
+        low=0.05,
+        high=0.2,
+        level=0.9,
+        basis="",
+    )
+
+
+def user_retention() -> UserRetention:
+    return UserRetention.objects.create(
+        user=made.UserFactory(),
+        n_active_days=3,
+        longest_run=2,
+        current_streak=1,
+        first_day=A_DAY,
+        last_day=A_DAY,
+    )
+
+
+def cohort(**fields: object) -> CohortRetention:
+    return CohortRetention.objects.create(
+        **{"cohort_week": A_DAY, "day": 1, "n_cohort": 5, "n_returned": 2, **fields}
+    )
+
+
+def learning(**fields: object) -> LearningSummary:
+    return LearningSummary.objects.create(
+        user=fields.get("user") or made.UserFactory(),
+        course=fields.get("course") or made.CourseFactory(),
+        n_completed=1,
+        n_opened=2,
+        n_lessons=3,
+    )
+
+
+# A valid row, and the columns that would make it wrong.
+CHECKS: dict[str, tuple[Callable[[], models.Model], list[dict[str, object]]]] = {
+    "user_role_known": (made.UserFactory, [{"role": "king"}]),
+    "stated_birth_year_plausible": (
+        made.StatedAttributesFactory,
+        [{"birth_year": 1899}, {"birth_year": 2101}],
+    ),
+    "stated_gender_known": (made.StatedAttributesFactory, [{"gender": "x"}]),
+    "stated_occupation_known": (made.StatedAttributesFactory, [{"occupation": "spy"}]),
+    "consent_purpose_known": (consent, [{"purpose": "fun"}]),
+    "course_price_not_negative": (made.CourseFactory, [{"list_price": Decimal("-0.01")}]),
+    "course_kind_known": (made.CourseFactory, [{"kind": "spaceship"}]),
+    "course_level_known": (made.CourseFactory, [{"level": 0}, {"level": 4}]),
+    "course_published_since": (made.CourseFactory, [{"published_at": None}]),
+    "lesson_kind_known": (made.LessonFactory, [{"kind": "dream"}]),
+    "coupon_percent_or_amount": (
+        made.CouponFactory,
+        [
+            {"percent": 0},
+            {"percent": 101},
+            {"amount": Decimal(5)},
+            {"kind": "amount", "percent": None, "amount": Decimal(0)},
+            {"kind": "amount", "amount": Decimal(5)},
+        ],
+    ),
+    "coupon_window": (made.CouponFactory, [{"ends_at": models.F("starts_at")}]),
+    "coupon_uses_within_limit": (made.CouponFactory, [{"max_uses": 1, "n_used": 2}]),
+    "coupon_spent_within_budget": (
+        made.CouponFactory,
+        [{"budget": Decimal(1), "spent": Decimal("1.01")}],
+    ),
+    "coupon_minimum_spend": (made.CouponFactory, [{"minimum_spend": Decimal("-0.01")}]),
+    "promotion_window": (made.PromotionFactory, [{"ends_at": models.F("starts_at")}]),
+    "promotion_price_not_negative": (made.PromotionFactory, [{"price": Decimal("-0.01")}]),
+    "promotion_seats_within": (made.PromotionFactory, [{"seats": 3, "seats_left": 4}]),
+    "order_total_within_list_total": (
+        made.OrderFactory,
+        [{"total": Decimal("-0.01")}, {"total": Decimal("100.01")}],
+    ),
+    "order_status_known": (made.OrderFactory, [{"status": "lost"}]),
+    "order_paid_since": (made.OrderFactory, [{"paid_at": None}]),
+    "purchase_price_within_list_price": (
+        made.PurchaseFactory,
+        [{"price": Decimal("-0.01")}, {"price": Decimal("100.01")}],
+    ),
+    "review_rating_in_stars": (made.ReviewFactory, [{"rating": 0}, {"rating": 6}]),
+    "session_status_known": (made.LiveSessionFactory, [{"status": "asleep"}]),
+    "session_scheduled_for": (made.LiveSessionFactory, [{"scheduled_at": None}]),
+    "session_started_since": (made.LiveSessionFactory, [{"status": "live"}]),
+    "session_ended_since": (
+        lambda: made.LiveSessionFactory(live=True),
+        [{"status": "ended"}, {"status": "replay"}],
+    ),
+    "session_ends_after_start": (
+        lambda: made.LiveSessionFactory(ended=True),
+        [{"ended_at": made.LONG_AGO - timedelta(seconds=1)}],
+    ),
+    "event_has_somebody": (made.EventFactory, [{"user": None}]),
+    "event_has_time_or_position": (made.EventFactory, [{"occurred_at": None}]),
+    "event_kind_known": (made.EventFactory, [{"kind": 0}, {"kind": 99}]),
+    "run_task_known": (made.ModelRunFactory, [{"task": "magic"}]),
+    "run_outcome_known": (made.ModelRunFactory, [{"outcome": "magic"}]),
+    "profile_stage_known": (profile, [{"stage": "asleep"}]),
+    "figures_buyers_are_viewers": (made.SessionFiguresFactory, [{"n_buyers": 1001}]),
+    "figures_net_within_gmv": (made.SessionFiguresFactory, [{"net_sales": Decimal("0.01")}]),
+    "forecast_interval_holds_rate": (
+        forecast,
+        [{"low": -0.1}, {"low": 0.15}, {"high": 0.05}, {"high": 1.1}],
+    ),
+    "retention_run_within_days": (
+        user_retention,
+        [{"n_active_days": 0}, {"longest_run": 0}, {"longest_run": 4}, {"current_streak": 3}],
+    ),
+    "course_retention_runs_within_days": (
+        lambda: CourseRetention.objects.create(course=made.CourseFactory()),
+        [{"longest_run_days": 1}],
+    ),
+    "cohort_returned_within": (cohort, [{"n_returned": 6}]),
+    "learning_counts_ordered": (learning, [{"n_completed": 3}, {"n_opened": 4}]),
+}
+
+# The same row made twice: each factory is called with the values that must not recur.
+PAIRS: dict[str, tuple[Callable[..., models.Model], Callable[[], dict[str, object]]]] = {
+    "user_import_id": (made.UserFactory, lambda: {"import_source": "shop", "external_id": "7"}),
+    "interest_chosen_once": (
+        ChosenInterest.objects.create,
+        lambda: {"user": made.UserFactory(), "category": made.CategoryFactory()},
+    ),
+    "course_import_id": (made.CourseFactory, lambda: {"import_source": "shop", "external_id": "7"}),
+    "order_sent_once": (
+        made.OrderFactory,
+        lambda: {"buyer": made.UserFactory(), "idempotency_key": "k"},
+    ),
+    "purchase_once_per_order": (
+        made.PurchaseFactory,
+        lambda: {"order": made.OrderFactory(), "course": made.CourseFactory()},
+    ),
+    "enrollment_once_per_course": (
+        made.EnrollmentFactory,
+        lambda: {"user": made.UserFactory(), "course": made.CourseFactory()},
+    ),
+    "review_once_per_course": (
+        made.ReviewFactory,
+        lambda: {"user": made.UserFactory(), "course": made.CourseFactory()},
+    ),
+    "progress_once_per_lesson": (
+        made.LessonProgressFactory,
+        lambda: {"user": made.UserFactory(), "lesson": made.LessonFactory()},
+    ),
+    "session_import_id": (
+        made.LiveSessionFactory,
+        lambda: {"import_source": "shop", "external_id": "7"},
+    ),
+    "showcase_holds_course_once": (
+        made.ShowcaseItemFactory,
+        lambda: {"live_session": made.LiveSessionFactory(), "course": made.CourseFactory()},
+    ),
+    "session_hands_out_coupon_once": (
+        SessionCoupon.objects.create,
+        lambda: {"live_session": made.LiveSessionFactory(), "coupon": made.CouponFactory()},
+    ),
+    "reminder_once": (
+        made.ReminderFactory,
+        lambda: {"live_session": made.LiveSessionFactory(), "user": made.UserFactory()},
+    ),
+    "import_of_file_once": (
+        ImportRun.objects.create,
+        lambda: {"target": "users", "file_name": "a.csv", "fingerprint": "f"},
+    ),
+    "recommendation_once_per_run": (
+        Recommendation.objects.create,
+        lambda: {"run": made.ModelRunFactory(served=False), "user": made.UserFactory()},
+    ),
+    "neighbours_once_per_run": (
+        CourseNeighbours.objects.create,
+        lambda: {"run": made.ModelRunFactory(served=False), "course": made.CourseFactory()},
+    ),
+    "cohort_day_once": (cohort, dict),
+    "learning_once": (
+        learning,
+        lambda: {"user": made.UserFactory(), "course": made.CourseFactory()},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_the_database_refuses_a_row_that_breaks_the_check(name: str) -> None:
+    make, wrong = CHECKS[name]
+    row = make()
+
+    for columns in wrong:
+        with pytest.raises(IntegrityError, match=name), transaction.atomic():
+            type(row)._default_manager.filter(pk=row.pk).update(**columns)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_database_refuses_a_second_row_of_what_is_unique(name: str) -> None:
+    make, values = PAIRS[name]
+    same = values()
+    make(**same)
+
+    with pytest.raises(IntegrityError, match=r"(?i)unique|duplicate"), transaction.atomic():
+        make(**same)
+
+
+def test_no_constraint_is_left_out_here() -> None:
+    ours = ("accounts", "catalog", "streams", "analytics")
+    declared = {
+        constraint.name: constraint
+        for app in ours
+        for model in apps.get_app_config(app).get_models()
+        for constraint in model._meta.constraints
+    }
+
+    assert set(declared) == set(CHECKS) | set(PAIRS)
+    # MySQL and MariaDB make no unique index with a condition: nothing may rest on one.
+    assert not [name for name in PAIRS if declared[name].condition is not None]
