@@ -326,21 +326,21 @@ class BoostedCounts(_FeatureModel):
         rates = buyers / viewers
         left_out = np.empty(len(x))
         for train, test in KFold(n_splits=3, shuffle=True, random_state=self.random_state).split(x):
-            part = self._new_trees().fit(
-                x.iloc[train], rates[train], **self._weighted(weights[train])
-            )
+            part = self._fitted_trees(x.iloc[train], rates[train], weights[train])
             left_out[test] = within_bounds(part.predict(x.iloc[test]))
         self.dispersion_ = overdispersion(buyers, viewers, left_out, n_fitted=0)
-        self.trees_ = self._new_trees().fit(x, rates, **self._weighted(weights))
+        self.trees_ = self._fitted_trees(x, rates, weights)
 
-    def _new_trees(self) -> Any:
+    def _fitted_trees(self, x: pd.DataFrame, rates: np.ndarray, weights: np.ndarray) -> Any:
+        # The trees cannot bin a column of which no value is known.
+        known = [name for name in NUMERIC_FEATURES if x[name].notna().any()]
         labels = OrdinalEncoder(
             handle_unknown="use_encoded_value", unknown_value=-1, max_categories=200
         )
         encoder = ColumnTransformer(
             [
                 ("labels", labels, list(CATEGORICAL_FEATURES)),
-                ("numbers", "passthrough", list(NUMERIC_FEATURES)),
+                ("numbers", "passthrough", known),
             ]
         )
         trees = HistGradientBoostingRegressor(
@@ -352,11 +352,9 @@ class BoostedCounts(_FeatureModel):
             categorical_features=list(range(len(CATEGORICAL_FEATURES))),
             random_state=self.random_state,
         )
-        return make_pipeline(encoder, trees)
-
-    @staticmethod
-    def _weighted(weights: np.ndarray) -> dict[str, np.ndarray]:
-        return {"histgradientboostingregressor__sample_weight": weights}
+        return make_pipeline(encoder, trees).fit(
+            x, rates, histgradientboostingregressor__sample_weight=weights
+        )
 
     def _predict_features(self, x: pd.DataFrame) -> np.ndarray:
         return within_bounds(self.trees_.predict(x))
