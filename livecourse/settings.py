@@ -259,12 +259,17 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = env("ACCOUNT_EMAIL_VERIFICATION", default="optional")
 ACCOUNT_LOGOUT_ON_GET = False
+# Against guessing at many names; one name is guarded by the lines below, which, unlike this,
+# cannot lock somebody out from another address.
+ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip"}
 # Five wrong passwords for one name from one address, then a pause.
 AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=5)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_PAUSE_MINUTES", default=30))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_FORM_FIELD = "login"
+AXES_USERNAME_CALLABLE = "accounts.lockout.name_tried"
 AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "429.html"
 # Proxies in front whose X-Forwarded-For entry can be trusted; 0 means none.
 N_PROXIES = env.int("N_PROXIES", default=0)
 AXES_IPWARE_PROXY_COUNT = N_PROXIES or None

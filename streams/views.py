@@ -23,11 +23,11 @@ MOST_COMING_UP = 60
 def home(request: HttpRequest) -> HttpResponse:
     """What is live, what is chosen for the viewer, what comes."""
     sessions = LiveSession.objects.select_related("seller").with_showcase_size()
-    coming_up = schedule.announced(sessions, moment=timezone.now())
-    context = {
-        "live": list(sessions.live_now()[:LIVE_ON_HOME]),
-        "coming_up": list(coming_up[:COMING_UP_ON_HOME]),
-    }
+    live = list(sessions.live_now()[:LIVE_ON_HOME])
+    announced = schedule.announced(sessions, moment=timezone.now())
+    coming_up = list(announced[:COMING_UP_ON_HOME])
+    first = next(iter(live + coming_up), None)
+    context = {"live": live, "coming_up": coming_up, "first": first}
     return render(request, "streams/home.html", context)
 
 

@@ -9,9 +9,9 @@ from django.urls import reverse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catalog.cover_motifs import MOTIFS, PALETTES
 from catalog.cover_text import set_title
 from catalog.covers import TITLE_LINES, TITLE_SIZES, course_cover_version, draw_cover
-from catalog.cover_motifs import MOTIFS, PALETTES
 from catalog.models import CourseStatus
 from tests.factories import CourseFactory, OperatorFactory, SellerFactory
 from tests.hostile import HOSTILE
@@ -19,7 +19,17 @@ from tests.hostile import HOSTILE
 SVG = "{http://www.w3.org/2000/svg}"
 HARMLESS = {"svg", "title", "g", "rect", "circle", "path", "text", "tspan", "polygon", "line"}
 
-TITLES = ["", " ", "\x00\x01\x1f", "a" * 200, "汉" * 200, "😀" * 90, "\ud7ff\ufffe\uffff", "‮abc", "]]>"]
+TITLES = [
+    "",
+    " ",
+    "\x00\x01\x1f",
+    "a" * 200,
+    "汉" * 200,
+    "😀" * 90,
+    "\ud7ff\ufffe\uffff",
+    "‮abc",
+    "]]>",
+]
 
 
 def elements(svg: bytes) -> list[ElementTree.Element]:
