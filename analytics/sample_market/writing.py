@@ -1,0 +1,129 @@
+"""Storing a market in one transaction, and the sign-ins of its people."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.db.models import Max
+
+from accounts.models import User
+from analytics.sample_market.market import MODELS, Market, build_market
+from analytics.sample_market.plan import SOURCE, Keys, Plan
+from catalog.models import Category, Course
+from streams.models import LiveSession
+
+BATCH = 2000
+# No letter that looks like a digit: the password is read from a terminal and typed.
+ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+PASSWORD_GROUPS, GROUP_LENGTH = 4, 4
+
+
+class ForeignRows(Exception):
+    """The database holds people or courses that are not of a sample market; it says which."""
+
+
+class AlreadyThere(Exception):
+    """The database holds a sample market."""
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """How one person of the market signs in; the password is empty when its file is gone."""
+
+    email: str
+    role: str
+    name: str
+    password: str
+
+
+@transaction.atomic
+def write_market(plan: Plan) -> Market:
+    """Make a market and store it, all or nothing.
+
+    Raises AlreadyThere, ForeignRows or TooManyCourses and then writes nothing.
+    """
+    require_empty()
+    market = build_market(plan, Keys({model: _largest_key(model) for model in MODELS}))
+    password = new_password()
+    hashed = make_password(password)
+    for user in market.sign_ins:
+        user.password = hashed
+    for model, rows in market.rows.items():
+        model._default_manager.bulk_create(rows, batch_size=BATCH)
+    for session, item in market.pinned:
+        LiveSession.objects.filter(pk=session.pk).update(pinned=item)
+    EmailAddress.objects.bulk_create(
+        [
+            EmailAddress(user=user, email=str(user.email), verified=True, primary=True)
+            for user in market.sign_ins
+        ]
+    )
+    # Last, and before the commit: a market that is there has its file, and a file without a
+    # market says nothing and is written over by the next attempt.
+    _write_password(password)
+    return market
+
+
+def require_empty() -> None:
+    """Raise AlreadyThere or ForeignRows unless there are no people, courses and categories."""
+    if has_market():
+        raise AlreadyThere
+    for model in (User, Course, Category):
+        n = model._default_manager.count()
+        if n:
+            raise ForeignRows(f"{n} {model._meta.verbose_name_plural}")
+
+
+def has_market() -> bool:
+    return User.objects.filter(import_source=SOURCE, external_id="operator").exists()
+
+
+def sign_ins() -> list[SignIn]:
+    """The people of the market who can sign in; none without a market."""
+    path = password_file()
+    password = path.read_text().strip() if path.exists() else ""
+    people = User.objects.filter(import_source=SOURCE, email__isnull=False).order_by("pk")
+    return [
+        SignIn(str(user.email), user.get_role_display(), user.display_name, password)
+        for user in people
+    ]
+
+
+def password_file() -> Path:
+    """Where the password of the market lies, readable by the owner alone."""
+    return Path(settings.VAR_DIR) / "sample-sign-ins"
+
+
+def new_password() -> str:
+    """A random one for each market: a sample on a public host has no known password."""
+    return "-".join(
+        "".join(secrets.choice(ALPHABET) for _ in range(GROUP_LENGTH))
+        for _ in range(PASSWORD_GROUPS)
+    )
+
+
+def _write_password(password: str) -> None:
+    """Put the password into its file, whole or not at all."""
+    path = password_file()
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(password + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)
+
+
+def _largest_key(model: type) -> int:
+    """The largest whole-number key of a model; 0 for none and for keys borrowed from another."""
+    if model._meta.pk.is_relation:
+        return 0
+    return model._default_manager.aggregate(v=Max("pk"))["v"] or 0
