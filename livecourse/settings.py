@@ -170,7 +170,17 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_BODY_BYTES", default=2 * 1024 * 1024)
 # --- Database -------------------------------------------------------------------------
 
 # mysql://user:password@host:3306/name for MySQL 8.0.11+ or MariaDB 10.6+.
-DATABASES = {"default": env.db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'livecourse.sqlite3'}")}
+_DATABASE_URL = env("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'livecourse.sqlite3'}")
+try:
+    if _DATABASE_URL.partition("://")[0] not in ("sqlite", "mysql"):
+        raise ValueError("scheme")
+    DATABASES = {"default": env.db_url_config(_DATABASE_URL)}
+except ValueError:
+    # Without the address itself, which may hold a password.
+    raise ImproperlyConfigured(
+        "DATABASE_URL cannot be understood: it must be mysql://user:password@host:3306/name or "
+        "sqlite:////absolute/path"
+    ) from None
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         # A write lock taken at the start of a transaction waits its turn; one taken later fails.

@@ -153,7 +153,7 @@ def test_the_switch_changes_the_language_and_stays_on_the_page(client, language,
     response = client.post("/i18n/setlang/", {"language": language, "next": "/?from=switch"})
 
     assert response["Location"] == "/?from=switch"
-    assert words in client.get("/").content
+    assert words in client.get("/").content.decode()
 
 
 def test_the_language_follows_the_browser_until_somebody_chooses(client) -> None:

@@ -19,24 +19,16 @@ from tests.hostile import HOSTILE
 SVG = "{http://www.w3.org/2000/svg}"
 HARMLESS = {"svg", "title", "g", "rect", "circle", "path", "text", "tspan", "polygon", "line"}
 
-TITLES = [
-    "",
-    " ",
-    "\x00\x01\x1f",
-    "a" * 200,
-    "汉" * 200,
-    "😀" * 90,
-    "\ud7ff\ufffe\uffff",
-    "‮abc",
-    "]]>",
-]
+BLANK = ["", " ", "\x00\x01\x1f"]
+LONG = ["a" * 200, "汉" * 200, "😀" * 90]
+ODD = ["\ud7ff\ufffe\uffff", "\u202eabc", "]]>"]
 
 
 def elements(svg: bytes) -> list[ElementTree.Element]:
     return list(ElementTree.fromstring(svg).iter())
 
 
-@pytest.mark.parametrize("title", [*TITLES, *HOSTILE])
+@pytest.mark.parametrize("title", [*BLANK, *LONG, *ODD, *HOSTILE])
 def test_a_cover_is_a_valid_picture_without_script_for_any_title(title: str) -> None:
     svg = draw_cover(title=title, byline=title, palette=3, motif=MOTIFS[0], seed=title)
 

@@ -1,0 +1,105 @@
+"""Each page asks the database a fixed number of times, however many rows it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from analytics.methods.reasons import Reason
+from analytics.models import CourseNeighbours, PopularCourses
+from catalog.models import Course
+from tests.factories import (
+    CategoryFactory,
+    CourseFactory,
+    EnrollmentFactory,
+    LessonFactory,
+    LiveSessionFactory,
+    ModelRunFactory,
+    PromotionFactory,
+    ReviewFactory,
+    SectionFactory,
+    ShowcaseItemFactory,
+    UserFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+class Market:
+    """A course and a session, which `grow` surrounds with more of everything."""
+
+    def __init__(self) -> None:
+        self.course = CourseFactory(slug="first")
+        self.session = LiveSessionFactory(live=True)
+        self.run = ModelRunFactory()
+        self.grow()
+
+    def grow(self) -> None:
+        for kind in ({}, {"live": True}, {"ended": True}):
+            session = LiveSessionFactory(**kind)
+            ShowcaseItemFactory(live_session=session, course=self.course)
+        for _ in range(2):
+            course = PromotionFactory(course__category=CategoryFactory()).course
+            ShowcaseItemFactory(live_session=self.session, course=course)
+            ReviewFactory(course=course)
+            EnrollmentFactory(course=course)
+            section = SectionFactory(course=self.course)
+            LessonFactory(section=section)
+            LessonFactory(section=section)
+            ReviewFactory(course=self.course)
+        shown = Course.objects.exclude(pk=self.course.pk)
+        PopularCourses.objects.update_or_create(
+            run=self.run,
+            defaults={"items": [[one.pk, 1.0, Reason.POPULAR, None] for one in shown]},
+        )
+        CourseNeighbours.objects.update_or_create(
+            run=self.run,
+            course=self.course,
+            defaults={"items": [[one.pk, 1.0] for one in shown]},
+        )
+
+    def paths(self) -> dict[str, str]:
+        return {
+            "home": "/",
+            "courses": "/courses/",
+            "course": reverse("catalog:course_detail", args=[self.course.slug]),
+            "sessions": "/live/",
+            "session": reverse("streams:session_detail", args=[self.session.pk]),
+            "account": "/account/",
+        }
+
+
+def n_queries(ask: Callable[[], object]) -> int:
+    cache.clear()
+    with CaptureQueriesContext(connection) as asked:
+        ask()
+    return len(asked)
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("home", 20),
+        ("courses", 10),
+        ("course", 22),
+        ("sessions", 10),
+        ("session", 12),
+        ("account", 10),
+    ],
+)
+def test_more_rows_do_not_cost_more_queries(client, name, most) -> None:
+    market = Market()
+    client.force_login(UserFactory())
+    address = market.paths()[name]
+    few = n_queries(lambda: client.get(address))
+
+    for _ in range(3):
+        market.grow()
+    many = n_queries(lambda: client.get(address))
+
+    assert many <= few <= most
