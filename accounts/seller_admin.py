@@ -8,6 +8,7 @@ choices, histories, exports and confirmations alike.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import rules
@@ -16,6 +17,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
 from django.db.models import Field, Model, QuerySet
+from django.db.models.constants import LOOKUP_SEP
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
@@ -40,9 +42,35 @@ def may(request: HttpRequest, action: str, model: type[Model], row: Model | None
     return rules.has_perm(permission, request.user, row)
 
 
+# Foreign keys by which a row without a `seller` of its own belongs to somebody.
+_OWNED_PARTS = ("live_session", "section", "course", "promotion", "coupon")
+
+
+@cache
+def path_to_seller(model: type[Model]) -> str | None:
+    """The look-up from a row to its seller (`section__course__seller`); None for no owner."""
+    keys = {field.name: field for field in model._meta.concrete_fields if field.many_to_one}
+    if "seller" in keys:
+        return "seller"
+    for name in _OWNED_PARTS:
+        if name in keys and (rest := path_to_seller(keys[name].related_model)):
+            return f"{name}{LOOKUP_SEP}{rest}"
+    return None
+
+
 def managed_rows(rows: QuerySet, person: User) -> QuerySet:
-    """The rows that the person manages; all of them where rows have no owner."""
-    return rows.managed_by(person) if hasattr(rows, "managed_by") else rows
+    """The rows that the person manages; all of them where rows have no owner.
+
+    A queryset that knows better says so in its `managed_by`. People have no owner, yet are
+    no seller's to choose from.
+    """
+    if hasattr(rows, "managed_by"):
+        return rows.managed_by(person)
+    if is_operator(person):
+        return rows
+    if path := path_to_seller(rows.model):
+        return rows.filter(**{path: person})
+    return rows.none() if rows.model is User else rows
 
 
 def admin_link(row: Model | None, text: object = "") -> str:
@@ -79,7 +107,7 @@ class OwnedChoices(BaseModelAdmin):
 
 
 class RuledModelAdmin(OwnedChoices, ObjectPermissionsModelAdmin, ModelAdmin):
-    """Pages of one table. The table's rows are narrowed by its queryset's `managed_by`.
+    """Pages of one table, whose rows are narrowed to those that the person manages.
 
     What only operators get is said apart, because a seller would meet other people in it:
     `operator_display`, `_filter` and `_search` come on top, `operator_fields` are left out for

@@ -14,6 +14,7 @@ import environ
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -293,6 +294,9 @@ DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="LiveCourse <noreply@loca
 
 # --- API ------------------------------------------------------------------------------
 
+# Wrong passwords are counted by the address that was typed, on the web and in the API alike.
+AXES_USERNAME_CALLABLE = "accounts.sign_in.attempted_email"
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rest_framework_simplejwt.authentication.JWTAuthentication",
@@ -300,8 +304,8 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["livecourse.api_bodies.BoundedJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "livecourse.api_schema.ApiSchema",
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     "DEFAULT_THROTTLE_CLASSES": [
         "rest_framework.throttling.AnonRateThrottle",
@@ -314,6 +318,7 @@ REST_FRAMEWORK = {
     },
     "NUM_PROXIES": N_PROXIES,
     "COERCE_DECIMAL_TO_STRING": True,
+    "LIST_SERIALIZER_ERRORS_AS_DICT": True,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SIMPLE_JWT = {
@@ -321,28 +326,31 @@ SIMPLE_JWT = {
     "REFRESH_TOKEN_LIFETIME": timedelta(days=env.int("REFRESH_TOKEN_DAYS", default=14)),
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
+    # A new password makes the tokens of the old one void.
+    "CHECK_REVOKE_TOKEN": True,
     "UPDATE_LAST_LOGIN": False,
 }
-_ERRORS = "drf_standardized_errors.openapi_serializers"
+DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_HANDLER_CLASS": "livecourse.errors.ApiExceptionHandler",
+    "ERROR_SCHEMAS": dict.fromkeys(
+        ["400", "401", "403", "404", "405", "406", "415", "429", "500"],
+        "accounts.serializers.ErrorSerializer",
+    ),
+}
 SPECTACULAR_SETTINGS = {
     "TITLE": "LiveCourse API",
     "DESCRIPTION": "Everything that a viewer can do on the web, and a seller's own figures.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
-        "ValidationErrorEnum": f"{_ERRORS}.ValidationErrorEnum.choices",
-        "ClientErrorEnum": f"{_ERRORS}.ClientErrorEnum.choices",
-        "ServerErrorEnum": f"{_ERRORS}.ServerErrorEnum.choices",
         "CourseKindEnum": "catalog.models.CourseKind.choices",
         "LevelEnum": "catalog.models.Level.choices",
+        "TeachingLanguageEnum": "catalog.serializers.TEACHING_LANGUAGES",
         "SessionStatusEnum": "streams.models.SessionStatus.choices",
-        "OrderStatusEnum": "catalog.models.OrderStatus.choices",
     },
-    "POSTPROCESSING_HOOKS": [
-        "drf_standardized_errors.openapi_hooks.postprocess_schema_enums",
-    ],
 }
 
 # --- Languages and time ---------------------------------------------------------------
@@ -360,11 +368,41 @@ USE_TZ = True
 UNFOLD = {
     "SITE_TITLE": "LiveCourse",
     "SITE_HEADER": "LiveCourse",
+    "SITE_SYMBOL": "live_tv",
     "SITE_URL": "/",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("favicon.svg"),
+        }
+    ],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "analytics.dashboard.admin_dashboard",
     "LOGIN": {"redirect_after": reverse_lazy("admin:index")},
+    "STYLES": [lambda request: static("css/admin.css")],
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": "analytics.navigation.admin_navigation",
+    },
+    # The greens of static/css/livecourse.css, from light to dark.
+    "COLORS": {
+        "primary": {
+            "50": "#f0f7f4",
+            "100": "#e1efe9",
+            "200": "#c2dfd4",
+            "300": "#7fd0b4",
+            "400": "#4fae90",
+            "500": "#2b8f72",
+            "600": "#0e5c4a",
+            "700": "#0a4a3b",
+            "800": "#083b2f",
+            "900": "#17332b",
+            "950": "#0c1f19",
+        },
+    },
 }
 IMPORT_EXPORT_USE_TRANSACTIONS = True
 
