@@ -15,6 +15,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("", include("django_prometheus.urls")),
     path("admin/", admin.site.urls),
+    path("api/v1/", include("livecourse.api_urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", home, name="home"),
     path("", include("catalog.urls")),

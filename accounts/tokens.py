@@ -1,0 +1,36 @@
+"""Tokens of the API: made for a person, exchanged once, void with the password or the account."""
+
+from __future__ import annotations
+
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import RefreshToken
+from rest_framework_simplejwt.utils import get_md5_hash_password
+
+from accounts.models import User
+
+
+def tokens_of(person: User) -> dict[str, str]:
+    """A new pair: `access` and `refresh`."""
+    refresh = RefreshToken.for_user(person)
+    return {"access": str(refresh.access_token), "refresh": str(refresh)}  # type: ignore[attr-defined]
+
+
+def refresh_tokens(refresh: str) -> dict[str, str]:
+    """The next pair for a refresh token, which is void from then on.
+
+    Raises TokenError for a token that is not valid, was used before, or whose person may no
+    longer sign in or has another password by now.
+    """
+    token = RefreshToken(refresh)  # type: ignore[arg-type]
+    person = User.objects.filter(
+        pk=token.payload.get(api_settings.USER_ID_CLAIM), is_active=True
+    ).first()
+    password = token.payload.get(api_settings.REVOKE_TOKEN_CLAIM)
+    if person is None or password != get_md5_hash_password(person.password):
+        raise TokenError("Token is no longer valid")
+    # The unique row decides which of two simultaneous exchanges was first.
+    _row, is_first_use = token.blacklist()  # type: ignore[misc]
+    if not is_first_use:
+        raise TokenError("Token was used before")
+    return tokens_of(person)

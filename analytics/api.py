@@ -1,0 +1,186 @@
+"""The API of events, recommendations and a seller's own figures."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import GenericAPIView
+from rest_framework.permissions import AllowAny, BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.paging import PagedByKeys, whole
+from accounts.rules import is_staff
+from analytics.events import take_in
+from analytics.models import CourseRetention, Forecast, SessionFigures
+from analytics.serializers import (
+    CourseRetentionSerializer,
+    EventsSerializer,
+    ForecastSerializer,
+    HowManySerializer,
+    IntakeSerializer,
+    RecommendedSerializer,
+    SessionMetricsSerializer,
+)
+from analytics.serving import Recommended, recommended_courses, similar_courses
+from catalog.cards import course_cards
+from catalog.models import Course
+from streams.models import LiveSession
+
+VISITOR_COOKIE = "visitor"
+VISITOR_HEADER = "X-Visitor-Id"
+VISITOR_SECONDS = 365 * 24 * 3600
+
+
+class EventIntakeView(GenericAPIView):
+    serializer_class = EventsSerializer
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        operation_id="send_events",
+        responses={200: IntakeSerializer},
+        parameters=[
+            OpenApiParameter(
+                VISITOR_HEADER,
+                OpenApiTypes.UUID,
+                OpenApiParameter.HEADER,
+                description="The random id of an app's anonymous visitor; browsers get a cookie.",
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Take a batch in. Sent twice, it is stored once; one bad event refuses the batch."""
+        body = self.get_serializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        visitor_id = None if request.user.is_authenticated else _visitor_id(request)
+        intake = take_in(
+            body.validated_data["events"],
+            viewer=request.user,
+            visitor_id=visitor_id,
+            now=timezone.now(),
+        )
+        response = Response(IntakeSerializer(intake).data)
+        if visitor_id and VISITOR_HEADER not in request.headers:
+            response.set_cookie(
+                VISITOR_COOKIE,
+                str(visitor_id),
+                max_age=VISITOR_SECONDS,
+                secure=settings.SESSION_COOKIE_SECURE,
+                httponly=True,
+                samesite="Lax",
+            )
+        return response
+
+
+def _visitor_id(request: Request) -> uuid.UUID:
+    """From the header of an app, the cookie of a browser, or a new random one."""
+    if (given := request.headers.get(VISITOR_HEADER)) is not None:
+        try:
+            return uuid.UUID(given)
+        except ValueError as error:
+            message = _("The visitor id must be a UUID.")
+            raise ValidationError({VISITOR_HEADER: [message]}) from error
+    try:
+        return uuid.UUID(request.COOKIES.get(VISITOR_COOKIE, ""))
+    except ValueError:
+        # None yet, or one that somebody edited.
+        return uuid.uuid4()
+
+
+class _Chosen:
+    """A recommended course as a card with its reason."""
+
+    def __init__(self, one: Recommended, **card: Any) -> None:
+        self.score, self.reason, self.reason_code = one.score, one.reason, one.reason_code
+        self.__dict__.update(card)
+
+
+class ChosenCoursesView(PagedByKeys, GenericAPIView):
+    """Ranked courses: one short page, in the shape of the other lists."""
+
+    serializer_class = RecommendedSerializer
+    permission_classes = (AllowAny,)
+
+    def limit(self) -> int:
+        query = HowManySerializer(data=self.request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        return query.validated_data["limit"]
+
+    def respond(self, chosen: Iterable[Recommended]) -> Response:
+        chosen = list(chosen)
+        cards = course_cards([one.course for one in chosen], moment=timezone.now())
+        shown = [
+            _Chosen(one, course=card.course, price=card.price)
+            for one, card in zip(chosen, cards, strict=True)
+        ]
+        rows = self.get_serializer(shown, many=True).data
+        return Response({"next": None, "previous": None, "results": rows})
+
+
+class RecommendationsView(ChosenCoursesView):
+    @extend_schema(operation_id="recommendations", responses=RecommendedSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """Courses chosen for the viewer, best first; what is popular for everybody else."""
+        return self.respond(recommended_courses(user=request.user, n=self.limit()))
+
+
+class SimilarCoursesView(ChosenCoursesView):
+    @extend_schema(operation_id="similar_courses", responses=RecommendedSerializer(many=True))
+    def get(self, request: Request, pk: int) -> Response:
+        """The courses most alike this one."""
+        course = get_object_or_404(Course.objects.visible_to(request.user), pk=pk)
+        return self.respond(similar_courses(course=course, n=self.limit()))
+
+
+class IsSeller(BasePermission):
+    """Sellers see what is theirs, operators everything."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return is_staff(request.user)
+
+
+class SessionMetricsView(GenericAPIView):
+    serializer_class = SessionMetricsSerializer
+    permission_classes = (IsSeller,)
+
+    @extend_schema(operation_id="session_metrics")
+    def get(self, request: Request, pk: int) -> Response:
+        """The figures of one of one's own live sessions; zeros before the first count."""
+        session = get_object_or_404(LiveSession.objects.managed_by(request.user), pk=pk)
+        figures = SessionFigures.objects.filter(live_session=session).first()
+        shown = figures or SessionFigures(live_session=session, updated_at=None)
+        return Response(self.get_serializer(shown).data)
+
+
+class ForecastListView(PagedByKeys, GenericAPIView):
+    serializer_class = ForecastSerializer
+    permission_classes = (IsSeller,)
+
+    @extend_schema(operation_id="forecasts", responses=ForecastSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """The expected conversion of one's own sessions, newest first."""
+        forecasts = Forecast.objects.managed_by(request.user).select_related("live_session")
+        page = self.paginate_queryset(forecasts)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+
+class RetentionListView(PagedByKeys, GenericAPIView):
+    serializer_class = CourseRetentionSerializer
+    permission_classes = (IsSeller,)
+    sort_keys = (whole("pk"),)
+
+    @extend_schema(operation_id="retention", responses=CourseRetentionSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """Retention and ratings of one's own courses; of groups, never of single people."""
+        found = CourseRetention.objects.managed_by(request.user).select_related("course")
+        page = self.paginate_queryset(found)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)

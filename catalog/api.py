@@ -1,0 +1,218 @@
+"""The API of courses, reviews and learning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import FloatField, Prefetch, QuerySet, Value
+from django.db.models.functions import Cast, Coalesce
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.generics import GenericAPIView
+from rest_framework.permissions import AllowAny, IsAuthenticatedOrReadOnly
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import api as accounts_api
+from accounts.paging import PagedByKeys, SortKey, amount, moment, real, whole
+from accounts.serializers import ErrorSerializer
+from catalog.cards import CourseCard, course_cards
+from catalog.interests import choose_interests
+from catalog.lesson_progress import ensure_learner, record_progress
+from catalog.models import Course, Enrollment, Lesson, LessonProgress, Review
+from catalog.outline import outline_of
+from catalog.pricing import current_price
+from catalog.reviews import shown_reviews, star_counts, write_review
+from catalog.search import Sort, find_courses
+from catalog.serializers import (
+    CourseDetailSerializer,
+    CourseQuerySerializer,
+    CourseWithLearnersSerializer,
+    EnrollmentSerializer,
+    LessonProgressSerializer,
+    MeWithInterestsSerializer,
+    ReviewSerializer,
+)
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_ID = whole("pk", is_descending=True)
+_SORT_KEYS: dict[Sort, Sequence[SortKey]] = {
+    Sort.NEWEST: [moment("sort_published", is_descending=True), _ID],
+    Sort.POPULAR: [whole("n_learners", is_descending=True), _ID],
+    Sort.RATING: [
+        real("sort_rating", is_descending=True),
+        whole("n_ratings", is_descending=True),
+        _ID,
+    ],
+    Sort.CHEAPEST: [amount("price_now"), _ID],
+    Sort.DEAREST: [amount("price_now", is_descending=True), _ID],
+}
+
+
+class MeView(accounts_api.MeView):
+    """One's own account with the chosen fields of knowledge."""
+
+    serializer_class = MeWithInterestsSerializer
+
+    @transaction.atomic
+    def change(self, request: Request, changes: dict[str, Any]) -> None:
+        super().change(request, changes)
+        if "interests" in changes:
+            choose_interests(user=request.user, categories=changes["interests"])
+
+
+class CourseListView(PagedByKeys, GenericAPIView):
+    serializer_class = CourseWithLearnersSerializer
+    permission_classes = (AllowAny,)
+
+    def get_sort_keys(self) -> Sequence[SortKey]:
+        return _SORT_KEYS[self.search.sort]
+
+    @extend_schema(
+        operation_id="courses",
+        parameters=[CourseQuerySerializer],
+        responses=CourseWithLearnersSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """The courses on sale that match."""
+        now = timezone.now()
+        self.search = CourseQuerySerializer(data=request.query_params.dict()).search()
+        found = find_courses(self.search, viewer=request.user, moment=now).annotate(
+            sort_published=Coalesce("published_at", Value(_NEVER)),
+            sort_rating=Coalesce(Cast("rating_mean", FloatField()), 0.0),
+        )
+        cards = course_cards(self.paginate_queryset(found), moment=now)
+        return self.get_paginated_response(self.get_serializer(cards, many=True).data)
+
+
+class CourseView(GenericAPIView):
+    serializer_class = CourseDetailSerializer
+    permission_classes = (AllowAny,)
+
+    @extend_schema(operation_id="course")
+    def get(self, request: Request, pk: int) -> Response:
+        """One course: what it holds, what it costs, how it is rated."""
+        courses = (
+            Course.objects.visible_to(request.user)
+            .select_related("seller", "category")
+            .with_ratings()
+            .with_learners()
+            .prefetch_related("sections", Prefetch("sections__lessons", _bare_lessons()))
+        )
+        course = get_object_or_404(courses, pk=pk)
+        shown = {
+            "course": course,
+            "price": current_price(course, moment=timezone.now()),
+            "outline": outline_of(course),
+            "stars": star_counts(course),
+            "is_enrolled": request.user.is_authenticated
+            and Enrollment.objects.active().filter(user=request.user, course=course).exists(),
+        }
+        return Response(self.get_serializer(_Shown(**shown)).data)
+
+
+class _Shown:
+    """What the detail of a course is made of."""
+
+    def __init__(self, **parts: Any) -> None:
+        self.__dict__.update(parts)
+
+
+def _bare_lessons() -> QuerySet[Lesson]:
+    return Lesson.objects.defer("body", "video_url", "file")
+
+
+class CourseReviewsView(PagedByKeys, GenericAPIView):
+    serializer_class = ReviewSerializer
+    permission_classes = (IsAuthenticatedOrReadOnly,)
+    sort_keys = (moment("created_at", is_descending=True), whole("pk", is_descending=True))
+
+    def course(self, pk: int) -> Course:
+        return get_object_or_404(Course.objects.visible_to(self.request.user), pk=pk)
+
+    @extend_schema(operation_id="course_reviews", responses=ReviewSerializer(many=True))
+    def get(self, request: Request, pk: int) -> Response:
+        """The reviews that are shown, newest first."""
+        page = self.paginate_queryset(shown_reviews(self.course(pk)))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="review_course", responses={201: ReviewSerializer, 409: ErrorSerializer}
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Review a course that one learns; once."""
+        course = self.course(pk)
+        body = self.get_serializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        review: Review = write_review(author=request.user, course=course, **body.validated_data)
+        return Response(self.get_serializer(review).data, status=status.HTTP_201_CREATED)
+
+
+class EnrollmentListView(PagedByKeys, GenericAPIView):
+    serializer_class = EnrollmentSerializer
+
+    @extend_schema(operation_id="enrollments", responses=EnrollmentSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """The courses that the signed-in person may learn, newest first."""
+        page = self.paginate_queryset(Enrollment.objects.active().filter(user=request.user))
+        courses = (
+            Course.objects.filter(pk__in=[one.course_id for one in page])
+            .with_ratings()
+            .select_related("seller", "category")
+        )
+        cards = {card.course.pk: card for card in course_cards(courses, moment=timezone.now())}
+        shown = [_with_card(one, cards[one.course_id]) for one in page]
+        return self.get_paginated_response(self.get_serializer(shown, many=True).data)
+
+
+def _with_card(enrollment: Enrollment, card: CourseCard) -> Enrollment:
+    enrollment.card = card  # type: ignore[attr-defined]
+    return enrollment
+
+
+class LessonProgressView(GenericAPIView):
+    serializer_class = LessonProgressSerializer
+
+    def lesson(self, pk: int) -> Lesson:
+        """The lesson, where the person may know that it exists."""
+        lesson = get_object_or_404(Lesson.objects.select_related("section__course"), pk=pk)
+        course, person = lesson.section.course, self.request.user
+        is_known = (
+            Course.objects.visible_to(person).filter(pk=course.pk).exists()
+            or Enrollment.objects.active().filter(user=person, course=course).exists()
+        )
+        if not is_known:
+            raise Http404
+        return lesson
+
+    @extend_schema(
+        operation_id="lesson_progress",
+        responses={200: LessonProgressSerializer, 403: ErrorSerializer},
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """How far the signed-in person is; zeros before the first report."""
+        lesson = self.lesson(pk)
+        ensure_learner(person=request.user, lesson=lesson)
+        progress = LessonProgress.objects.filter(user=request.user, lesson=lesson).first()
+        shown = progress or LessonProgress(lesson=lesson, opened_at=None)
+        return Response(self.get_serializer(shown).data)
+
+    @extend_schema(
+        operation_id="report_lesson_progress",
+        responses={200: LessonProgressSerializer, 403: ErrorSerializer},
+    )
+    def put(self, request: Request, pk: int) -> Response:
+        """Report how far the signed-in person is. Sent twice, it counts once."""
+        lesson = self.lesson(pk)
+        body = self.get_serializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        progress = record_progress(
+            learner=request.user, lesson=lesson, moment=timezone.now(), **body.validated_data
+        )
+        return Response(self.get_serializer(progress).data)

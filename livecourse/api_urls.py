@@ -1,0 +1,60 @@
+"""Every path of the API, under /api/v1/."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from django.http import Http404
+from django.urls import path, re_path
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from accounts import api as accounts
+from analytics import api as analytics
+from catalog import api as catalog
+from streams import api as streams
+
+
+@extend_schema(exclude=True)
+class NoSuchPathView(APIView):
+    """Answers every other path in the shape of all errors."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> NoReturn:
+        raise Http404
+
+
+app_name = "api"
+urlpatterns = [
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("auth/register/", accounts.RegisterView.as_view(), name="register"),
+    path("auth/token/", accounts.TokenView.as_view(), name="token"),
+    path("auth/token/refresh/", accounts.TokenRefreshView.as_view(), name="token_refresh"),
+    path("me/", catalog.MeView.as_view(), name="me"),
+    path("me/export/", accounts.MyExportView.as_view(), name="export"),
+    path("courses/", catalog.CourseListView.as_view(), name="courses"),
+    path("courses/<int:pk>/", catalog.CourseView.as_view(), name="course"),
+    path("courses/<int:pk>/similar/", analytics.SimilarCoursesView.as_view(), name="similar"),
+    path("courses/<int:pk>/reviews/", catalog.CourseReviewsView.as_view(), name="reviews"),
+    path("recommendations/", analytics.RecommendationsView.as_view(), name="recommendations"),
+    path("events/", analytics.EventIntakeView.as_view(), name="events"),
+    path("live-sessions/", streams.LiveSessionListView.as_view(), name="live_sessions"),
+    path("live-sessions/<int:pk>/", streams.LiveSessionView.as_view(), name="live_session"),
+    path("live-sessions/<int:pk>/messages/", streams.MessageListView.as_view(), name="messages"),
+    path("live-sessions/<int:pk>/reminder/", streams.ReminderView.as_view(), name="reminder"),
+    path("enrollments/", catalog.EnrollmentListView.as_view(), name="enrollments"),
+    path("lessons/<int:pk>/progress/", catalog.LessonProgressView.as_view(), name="progress"),
+    path(
+        "seller/sessions/<int:pk>/metrics/",
+        analytics.SessionMetricsView.as_view(),
+        name="session_metrics",
+    ),
+    path("seller/forecasts/", analytics.ForecastListView.as_view(), name="forecasts"),
+    path("seller/retention/", analytics.RetentionListView.as_view(), name="retention"),
+    re_path("", NoSuchPathView.as_view(), name="no_such_path"),
+]

@@ -1,0 +1,49 @@
+"""Named errors of the rules as answers of the API, each mapped once."""
+
+from __future__ import annotations
+
+from drf_standardized_errors.handler import ExceptionHandler
+from rest_framework import exceptions, status
+
+from accounts.personal_data import EndedByOperator, WrongPassword
+from accounts.sign_in import EmailTaken, LockedOut
+from analytics.events import BadEvent
+from catalog.lesson_progress import NotALearner, PositionBeyondEnd
+from catalog.reviews import AlreadyReviewed, NotEnrolled
+from streams.reminders import NotScheduled
+
+# What a rule refuses: the status that the API answers, and the code that a program can test.
+REFUSALS: dict[type[Exception], tuple[int, str]] = {
+    AlreadyReviewed: (status.HTTP_409_CONFLICT, "already_reviewed"),
+    NotScheduled: (status.HTTP_409_CONFLICT, "not_scheduled"),
+    EndedByOperator: (status.HTTP_409_CONFLICT, "ended_by_operator"),
+    NotEnrolled: (status.HTTP_403_FORBIDDEN, "not_enrolled"),
+    NotALearner: (status.HTTP_403_FORBIDDEN, "not_enrolled"),
+    LockedOut: (status.HTTP_429_TOO_MANY_REQUESTS, "locked_out"),
+}
+# What a rule finds wrong in one field of the body: the field and the code.
+FIELD_ERRORS: dict[type[Exception], tuple[str, str]] = {
+    EmailTaken: ("email", "email_taken"),
+    WrongPassword: ("password", "wrong_password"),
+    PositionBeyondEnd: ("position_seconds", "beyond_end"),
+}
+
+
+class ApiExceptionHandler(ExceptionHandler):
+    """Turns the rules' errors into the one shape that all errors have."""
+
+    def convert_known_exceptions(self, exc: Exception) -> Exception:
+        if isinstance(exc, BadEvent):
+            reason = exceptions.ErrorDetail(str(exc), code=exc.code)
+            # Addressed by its place, so that a program can drop or mend that event alone.
+            return exceptions.ValidationError({f"events.{exc.index}.{exc.field}": [reason]})
+        if type(exc) in REFUSALS:
+            code, name = REFUSALS[type(exc)]
+            refusal = exceptions.APIException(str(exc), code=name)
+            refusal.status_code = code
+            refusal.wait = getattr(exc, "wait_seconds", None)  # type: ignore[attr-defined]
+            return refusal
+        if type(exc) in FIELD_ERRORS:
+            field, name = FIELD_ERRORS[type(exc)]
+            return exceptions.ValidationError({field: [exceptions.ErrorDetail(str(exc), name)]})
+        return super().convert_known_exceptions(exc)

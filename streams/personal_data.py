@@ -1,0 +1,31 @@
+"""What live sessions hold about a person."""
+
+from __future__ import annotations
+
+from accounts.models import User
+from accounts.personal_data import Sections, rows
+from streams.models import ChatMessage, OrderAttribution, Reminder
+
+
+def export_viewer(person: User) -> Sections:
+    """What the person wrote, wants to be reminded of, and from which session they bought."""
+    return {
+        "chat_messages": rows(
+            ChatMessage.objects.filter(author=person).order_by("pk"),
+            *("live_session_id", "text", "sent_at", "hidden_at"),
+        ),
+        "reminders": rows(
+            Reminder.objects.filter(user=person).order_by("pk"),
+            *("live_session_id", "created_at", "sent_at"),
+        ),
+        "order_sessions": rows(
+            OrderAttribution.objects.filter(order__buyer=person).order_by("pk"),
+            *("order__public_id", "live_session_id"),
+        ),
+    }
+
+
+def erase_viewer(person: User) -> None:
+    """Drop what the person wrote and asked for."""
+    ChatMessage.objects.filter(author=person).delete()
+    Reminder.objects.filter(user=person).delete()

@@ -1,0 +1,394 @@
+"""Who gets what from every path of the API: routes x methods x people x rows.
+
+The routes come from the URLconf: a new one fails here until its line says who may what.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+from django.db.models import Model
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from accounts.models import Role, StatedAttributes, User
+from analytics.models import Event, Forecast
+from catalog.models import Course, Enrollment, LessonProgress, Review
+from livecourse.api_urls import urlpatterns
+from streams.models import ChatMessage, Reminder
+from tests.factories import (
+    PASSWORD,
+    ChatMessageFactory,
+    CourseFactory,
+    EnrollmentFactory,
+    LessonFactory,
+    LiveSessionFactory,
+    ModelRunFactory,
+    OperatorFactory,
+    SectionFactory,
+    SellerFactory,
+    UserFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+MISSING = 9_999_999
+PEOPLE = ("anon", "viewer", "other_viewer", "seller", "other_seller", "operator")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+SIGNED_IN = {"anon": 401}
+STAFF = {"anon": 401, "viewer": 403, "other_viewer": 403}
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is expected: a status for everybody, and who gets another one.
+
+    `rows` names the rows asked for: "public" ones, or "draft" ones of `seller`. Of a draft
+    everybody but its seller and operators gets 404, or what `anyway` says.
+    """
+
+    status: int = 200
+    differing: dict[str, int] = field(default_factory=dict)
+    rows: tuple[str, ...] = ()
+    draft: dict[str, int] = field(default_factory=dict)
+    body: dict | None = None
+
+
+def hidden(**shown: int) -> dict[str, int]:
+    return {**dict.fromkeys(PEOPLE, 404), **shown}
+
+
+DRAFT = hidden(seller=200, operator=200)
+EXPECTED: dict[tuple[str, str], Line] = {
+    ("schema", "GET"): Line(),
+    ("register", "POST"): Line(201, body={"email": "n@example.com", "password": PASSWORD}),
+    ("token", "POST"): Line(401, body={"email": "n@example.com", "password": "wrong"}),
+    ("token_refresh", "POST"): Line(401, body={"refresh": "wrong"}),
+    ("me", "GET"): Line(200, SIGNED_IN),
+    ("me", "PATCH"): Line(200, SIGNED_IN, body={"display_name": "New"}),
+    ("me", "DELETE"): Line(
+        204,
+        {**SIGNED_IN, "seller": 409, "other_seller": 409, "operator": 409},
+        body={"password": PASSWORD},
+    ),
+    ("export", "GET"): Line(200, SIGNED_IN),
+    ("courses", "GET"): Line(),
+    ("course", "GET"): Line(rows=("course",), draft=DRAFT),
+    ("similar", "GET"): Line(rows=("course",), draft=DRAFT),
+    ("reviews", "GET"): Line(rows=("course",), draft=DRAFT),
+    ("reviews", "POST"): Line(
+        403,
+        {"anon": 401, "viewer": 201},
+        rows=("course",),
+        draft=hidden(anon=401, seller=403, operator=403),
+        body={"rating": 5},
+    ),
+    ("recommendations", "GET"): Line(),
+    ("events", "POST"): Line(400, body={"events": []}),
+    ("live_sessions", "GET"): Line(),
+    ("live_session", "GET"): Line(rows=("session",), draft=DRAFT),
+    ("messages", "GET"): Line(rows=("session",), draft=DRAFT),
+    ("reminder", "PUT"): Line(
+        200, SIGNED_IN, rows=("session",), draft=hidden(anon=401, seller=409, operator=409)
+    ),
+    ("reminder", "DELETE"): Line(
+        204, SIGNED_IN, rows=("session",), draft=hidden(anon=401, seller=204, operator=204)
+    ),
+    ("enrollments", "GET"): Line(200, SIGNED_IN),
+    ("progress", "GET"): Line(
+        403,
+        {"anon": 401, "viewer": 200},
+        rows=("lesson",),
+        draft=hidden(anon=401, seller=403, operator=403),
+    ),
+    ("progress", "PUT"): Line(
+        403,
+        {"anon": 401, "viewer": 200},
+        rows=("lesson",),
+        draft=hidden(anon=401, seller=403, operator=403),
+        body={"seconds": 5, "position_seconds": 5},
+    ),
+    ("session_metrics", "GET"): Line(
+        200,
+        {**STAFF, "other_seller": 404},
+        rows=("session",),
+        draft={**STAFF, "seller": 200, "other_seller": 404, "operator": 200},
+    ),
+    ("forecasts", "GET"): Line(200, STAFF),
+    ("retention", "GET"): Line(200, STAFF),
+}
+ROUTES = {pattern.name: pattern for pattern in urlpatterns if pattern.name != "no_such_path"}
+
+
+@pytest.fixture
+def world() -> dict[str, dict]:
+    """People, and one public and one draft row of `seller` for every kind of path."""
+    people = {
+        "anon": None,
+        "viewer": UserFactory(),
+        "other_viewer": UserFactory(),
+        "seller": SellerFactory(),
+        "other_seller": SellerFactory(),
+        "operator": OperatorFactory(),
+    }
+    seller = people["seller"]
+    rows = {}
+    for name, course, session in (
+        ("public", CourseFactory(seller=seller), LiveSessionFactory(seller=seller)),
+        (
+            "draft",
+            CourseFactory(seller=seller, status="draft", published_at=None),
+            LiveSessionFactory(seller=seller, draft=True),
+        ),
+    ):
+        lesson = LessonFactory(section=SectionFactory(course=course))
+        rows[name] = {"course": course.pk, "session": session.pk, "lesson": lesson.pk}
+    EnrollmentFactory(user=people["viewer"], course_id=rows["public"]["course"])
+    return {"people": people, "rows": rows}
+
+
+def ask(person: User | None, method: str, name: str, pk: int | None, body: dict | None) -> int:
+    client = APIClient(raise_request_exception=True)
+    if person:
+        client.force_authenticate(person)
+    address = reverse(f"api:{name}", args=[pk] if pk is not None else [])
+    return client.generic(method, address, *_content(body), REMOTE_ADDR="192.0.2.1").status_code
+
+
+def _content(body: dict | None) -> tuple[str, str]:
+    return (json.dumps(body) if body is not None else "", "application/json")
+
+
+def allowed_methods(name: str) -> set[str]:
+    view = ROUTES[name].callback.view_class
+    return {method for method in METHODS if hasattr(view, method.lower())}
+
+
+def test_every_route_and_method_of_the_api_has_its_line() -> None:
+    actual = {(name, method) for name in ROUTES for method in allowed_methods(name)}
+
+    assert actual == set(EXPECTED)
+    assert len(ROUTES) == len(urlpatterns) - 1, "two routes have the same name"
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+@pytest.mark.parametrize("name,method", EXPECTED)
+def test_everybody_gets_what_is_theirs_and_nothing_else(
+    world: dict, name: str, method: str, person: str
+) -> None:
+    line = EXPECTED[name, method]
+    who = world["people"][person]
+    is_row = bool(line.rows)
+    public = world["rows"]["public"][line.rows[0]] if is_row else None
+
+    if is_row:
+        draft = world["rows"]["draft"][line.rows[0]]
+        assert ask(who, method, name, draft, line.body) == line.draft[person], "draft"
+        missing = ask(who, method, name, MISSING, line.body)
+        assert missing == (line.differing.get(person) if missing in (401, 403) else 404), "missing"
+    expected = line.differing.get(person, line.status)
+    assert ask(who, method, name, public, line.body) == expected
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_other_methods_are_refused(world: dict, name: str) -> None:
+    line = next(line for (route, _), line in EXPECTED.items() if route == name)
+    pk = world["rows"]["public"][line.rows[0]] if line.rows else None
+
+    for method in set(METHODS) - allowed_methods(name):
+        assert ask(world["people"]["operator"], method, name, pk, {}) == 405, method
+
+
+def test_an_unknown_path_answers_in_the_shape_of_all_errors(client) -> None:
+    response = client.get("/api/v1/nothing/here/")
+
+    assert response.status_code == 404
+    assert response.json()["errors"][0]["code"] == "not_found"
+
+
+def every_field(*models: type[Model]) -> dict[str, object]:
+    """A value for every column of the models, each other than what a test row holds."""
+    values: dict[str, object] = {}
+    for model in models:
+        for column in model._meta.concrete_fields:
+            kind = column.get_internal_type()
+            value: object = "seller"
+            if "Integer" in kind or "Key" in kind or kind == "OneToOneField":
+                value = 1
+            elif kind == "BooleanField":
+                value = True
+            elif kind == "DateTimeField":
+                value = "2020-01-01T00:00:00Z"
+            values[column.name] = values[column.attname] = value
+    return {**values, "is_staff": True, "is_superuser": True, "role": Role.OPERATOR}
+
+
+def columns_of(row: Model, *but: str) -> dict[str, object]:
+    return {
+        column.attname: getattr(row, column.attname)
+        for column in row._meta.concrete_fields
+        if column.attname not in but
+    }
+
+
+def test_registering_sets_nothing_but_address_and_password(client) -> None:
+    body = {
+        **every_field(User, StatedAttributes),
+        "email": "new@example.com",
+        "password": PASSWORD,
+        "display_name": "Sent",
+    }
+
+    assert client.post(reverse("api:register"), body, "application/json").status_code == 201
+
+    person = User.objects.get(email="new@example.com")
+    assert (person.role, person.display_name, person.external_id) == (Role.VIEWER, "", None)
+    assert not person.is_staff
+    assert person.joined_at.year > 2020
+
+
+def test_a_person_cannot_give_themselves_a_role_or_another_address() -> None:
+    person = UserFactory()
+    before = columns_of(person, "display_name", "language")
+    body = {**every_field(User), "language": "en", "display_name": "Sent"}
+    del body["is_personalised"]
+    client = APIClient()
+    client.force_authenticate(person)
+
+    assert client.patch(reverse("api:me"), body).status_code == 200
+
+    person = User.objects.get(pk=person.pk)
+    assert columns_of(person, "display_name", "language") == before
+    assert (person.display_name, person.language) == ("Sent", "en")
+
+
+def test_a_review_belongs_to_its_sender_and_course_whatever_is_sent() -> None:
+    mine = EnrollmentFactory()
+    other = EnrollmentFactory()
+    body = {
+        **every_field(Review),
+        "user": other.user_id,
+        "user_id": other.user_id,
+        "course": other.course_id,
+        "course_id": other.course_id,
+        "is_visible": False,
+        "rating": 2,
+        "text": "ok",
+    }
+    client = APIClient()
+    client.force_authenticate(mine.user)
+
+    assert client.post(reverse("api:reviews", args=[mine.course_id]), body).status_code == 201
+
+    review = Review.objects.get()
+    assert (review.user, review.course, review.rating) == (mine.user, mine.course, 2)
+    assert review.is_visible
+    assert review.created_at.year > 2020
+
+
+def test_progress_belongs_to_its_sender_and_lesson_whatever_is_sent() -> None:
+    mine = EnrollmentFactory()
+    lesson = LessonFactory(section=SectionFactory(course=mine.course))
+    other = LessonFactory(section=SectionFactory(course=mine.course))
+    stranger = UserFactory()
+    body = {
+        **every_field(LessonProgress),
+        "user": stranger.pk,
+        "user_id": stranger.pk,
+        "lesson": other.pk,
+        "lesson_id": other.pk,
+        "seconds": 5,
+        "position_seconds": 6,
+    }
+    client = APIClient()
+    client.force_authenticate(mine.user)
+
+    assert client.put(reverse("api:progress", args=[lesson.pk]), body).status_code == 200
+
+    progress = LessonProgress.objects.get()
+    assert (progress.user, progress.lesson) == (mine.user, lesson)
+    assert (progress.seconds, progress.position_seconds, progress.completed_at) == (5, 6, None)
+    assert progress.opened_at.year > 2020
+
+
+def test_a_reminder_is_ones_own_whatever_is_sent() -> None:
+    session, person, stranger = LiveSessionFactory(), UserFactory(), UserFactory()
+    body = {**every_field(Reminder), "user": stranger.pk, "user_id": stranger.pk}
+    client = APIClient()
+    client.force_authenticate(person)
+
+    assert client.put(reverse("api:reminder", args=[session.pk]), body).status_code == 200
+
+    reminder = Reminder.objects.get()
+    assert (reminder.user, reminder.sent_at) == (person, None)
+
+
+def test_events_belong_to_their_sender_whatever_is_sent() -> None:
+    course, person, stranger = CourseFactory(), UserFactory(), UserFactory()
+    event = {
+        **every_field(Event),
+        "user": stranger.pk,
+        "user_id": stranger.pk,
+        "visitor_id": "7d7cbf3e-4d39-4b3c-8a0e-8fba9b9a3b3e",
+        "id": "7d7cbf3e-4d39-4b3c-8a0e-8fba9b9a3b3f",
+        "kind": "view",
+        "course": course.pk,
+        "live_session": None,
+        "value": None,
+        "occurred_at": timezone.now().isoformat(),
+    }
+    client = APIClient()
+    client.force_authenticate(person)
+
+    assert client.post(reverse("api:events"), {"events": [event]}).status_code == 200
+
+    stored = Event.objects.get()
+    assert (stored.user, stored.visitor_id, stored.position) == (person, None, None)
+    assert stored.received_at.year > 2020
+
+
+def test_lists_of_sellers_hold_their_own_rows_alone() -> None:
+    mine, others = LiveSessionFactory(), LiveSessionFactory()
+    run = ModelRunFactory(task="conversion")
+    for session in (mine, others):
+        Forecast.objects.create(
+            live_session=session, run=run, expected_rate=0.1, low=0.05, high=0.2, level=0.8
+        )
+    client = APIClient()
+
+    client.force_authenticate(mine.seller)
+    shown = client.get(reverse("api:forecasts")).json()["results"]
+    client.force_authenticate(OperatorFactory())
+    all_shown = client.get(reverse("api:forecasts")).json()["results"]
+
+    assert [row["live_session"]["id"] for row in shown] == [mine.pk]
+    assert len(all_shown) == 2
+
+
+def test_lists_never_hold_what_is_not_published() -> None:
+    CourseFactory(status="draft", published_at=None)
+    CourseFactory(status="archived")
+    LiveSessionFactory(draft=True)
+    client = APIClient()
+    client.force_authenticate(SellerFactory())
+
+    assert client.get(reverse("api:courses")).json()["results"] == []
+    assert client.get(reverse("api:live_sessions")).json()["results"] == []
+    assert Course.objects.count() == 2
+
+
+def test_ones_own_lists_hold_nothing_of_others() -> None:
+    EnrollmentFactory()
+    message = ChatMessageFactory()
+    person = UserFactory()
+    client = APIClient()
+    client.force_authenticate(person)
+
+    assert client.get(reverse("api:enrollments")).json()["results"] == []
+    shown = client.get(reverse("api:messages", args=[message.live_session_id])).json()["results"]
+    assert [row["is_mine"] for row in shown] == [False]
+    assert message.author.email not in str(shown)
+    assert Enrollment.objects.count() == ChatMessage.objects.count() == 1
