@@ -64,7 +64,7 @@ def with_local_time(frame: pd.DataFrame, tz: str | tzinfo) -> pd.DataFrame:
     days = local_days(frame["starts_at"], tz)
     return frame.assign(
         local_hour=local_hours(frame["starts_at"], tz),
-        local_weekday=pd.Series(pd.DatetimeIndex(days).dayofweek, index=frame.index),
+        local_weekday=pd.Series(pd.DatetimeIndex(days).day_of_week, index=frame.index),
     )
 
 

@@ -1,0 +1,285 @@
+"""Profiles built little by little, and who has one."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+
+import pytest
+
+from accounts.models import User
+from analytics.models import Event, EventKind, ModelRun, Profile, Stage, Task
+from analytics.pipelines import profiles, runs
+from analytics.pipelines.profiles import refresh_profiles
+from catalog.models import ChosenInterest
+from tests.factories import (
+    LONG_AGO,
+    CategoryFactory,
+    CourseFactory,
+    EventFactory,
+    LiveSessionFactory,
+    ModelRunFactory,
+    UserFactory,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.mariadb]
+
+NOW = LONG_AGO + timedelta(days=5)
+BUILD_DEPENDENT = ("run_id", "built_at")
+
+
+def rows() -> list[dict]:
+    table = list(Profile.objects.order_by("pk").values())
+    for row in table:
+        for name in BUILD_DEPENDENT:
+            del row[name]
+    return table
+
+
+def rows_from_the_start(now: datetime = NOW) -> list[dict]:
+    Profile.objects.all().delete()
+    refresh_profiles(everything=True, now=now)
+    return rows()
+
+
+def profile_of(person: User) -> Profile:
+    return Profile.objects.get(pk=person.pk)
+
+
+def test_it_derives_what_a_person_wants_and_when() -> None:
+    person = UserFactory()
+    course = CourseFactory(list_price=80)
+    EventFactory.create_batch(2, user=person, course=course, kind=EventKind.VIEW)
+    EventFactory(user=person, course=course, kind=EventKind.PURCHASE, value=60)
+
+    run = refresh_profiles(now=NOW)
+
+    profile = profile_of(person)
+    assert profile.interests == [{"category": course.category_id, "weight": 1.0, "n_events": 3}]
+    # 12:00 of UTC is 20:00 in Shanghai.
+    assert profile.favourite_hours == [{"hour": 20, "n_events": 3}]
+    assert profile.price_band == "low"
+    assert profile.stage == Stage.NEWCOMER
+    assert profile.n_events == 3
+    assert profile.last_active_at == LONG_AGO
+    assert ModelRun.objects.served(Task.PROFILES) == run
+    assert (run.n_rows, run.last_event_id) == (3, Event.objects.latest("pk").pk)
+
+
+def test_being_shown_something_is_not_activity() -> None:
+    person = UserFactory()
+    EventFactory(user=person, kind=EventKind.IMPRESSION)
+    refresh_profiles(now=NOW)
+    assert profile_of(person).n_events == 0
+
+
+def test_events_with_a_position_only_tell_interests_but_no_day_and_no_hour() -> None:
+    event = EventFactory(kind=EventKind.PURCHASE, occurred_at=None, position=3)
+    refresh_profiles(now=NOW)
+    profile = profile_of(event.user)
+    assert [row["category"] for row in profile.interests] == [event.course.category_id]
+    assert (profile.favourite_hours, profile.stage, profile.last_active_at) == ([], "", None)
+
+
+def test_everybody_who_allows_it_has_a_profile_and_a_newcomer_an_empty_one() -> None:
+    person = UserFactory()
+    UserFactory(is_personalised=False)
+    refresh_profiles(now=NOW)
+    profile = Profile.objects.get()
+    assert profile.user == person
+    assert (profile.stage, profile.n_events, profile.interests) == (Stage.NEWCOMER, 0, [])
+
+
+def some_events(dice: random.Random, n: int) -> None:
+    people = list(User.objects.filter(role="viewer"))
+    courses, sessions = some_events.courses, some_events.sessions
+    for _ in range(n):
+        is_dated = dice.random() < 0.8
+        EventFactory(
+            user=dice.choice(people),
+            kind=dice.choice(list(EventKind)),
+            course=dice.choice([None, *courses]),
+            live_session=dice.choice([None, *sessions]),
+            value=dice.choice([None, 1.0, 2.5, 40.0]),
+            # Late ones among them: what happened first may come last.
+            occurred_at=NOW - timedelta(hours=dice.randrange(24 * 400)) if is_dated else None,
+            position=None if is_dated else dice.randrange(50),
+        )
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_new_events_added_to_profiles_give_what_a_build_from_the_start_gives(seed: int) -> None:
+    dice = random.Random(seed)
+    UserFactory.create_batch(5)
+    some_events.courses = [CourseFactory(list_price=p) for p in (0, 50, 100, 400)]
+    some_events.sessions = [LiveSessionFactory(ended=True) for _ in range(2)]
+    refresh_profiles(now=NOW - timedelta(days=30))
+    for days_before in (20, 10, 0):
+        some_events(dice, 25)
+        newcomer = UserFactory()
+        EventFactory(user=newcomer, course=some_events.courses[0])
+        run = refresh_profiles(now=NOW - timedelta(days=days_before))
+        assert run.method == "new events"
+
+    little_by_little = rows()
+
+    assert little_by_little == rows_from_the_start()
+
+
+def test_running_twice_counts_nothing_twice() -> None:
+    EventFactory.create_batch(3)
+    refresh_profiles(now=NOW)
+    once = rows()
+    again = refresh_profiles(now=NOW)
+    assert rows() == once
+    assert (again.n_rows, again.n_results) == (0, 0)
+
+
+def test_a_stage_moves_on_by_time_alone() -> None:
+    event = EventFactory()
+    refresh_profiles(now=LONG_AGO + timedelta(days=1))
+    stages = []
+    for days in (7, 15, 61):
+        now = LONG_AGO + timedelta(days=days)
+        assert refresh_profiles(now=now).method == "new events"
+        stages.append(profile_of(event.user).stage)
+        assert rows() == rows_from_the_start(now)
+    assert stages == [Stage.ACTIVE, Stage.SLIPPING, Stage.GONE]
+
+
+def test_whoever_refuses_loses_their_profile_and_gets_it_back_whole() -> None:
+    event = EventFactory()
+    person = event.user
+    refresh_profiles(now=NOW)
+
+    User.objects.filter(pk=person.pk).update(is_personalised=False)
+    refresh_profiles(now=NOW)
+    assert not Profile.objects.filter(pk=person.pk).exists()
+
+    EventFactory(user=person)
+    refresh_profiles(now=NOW)
+    User.objects.filter(pk=person.pk).update(is_personalised=True)
+    assert refresh_profiles(now=NOW).method == "new events"
+    assert profile_of(person).n_events == 2
+    assert rows() == rows_from_the_start()
+
+
+def test_chosen_fields_come_and_go_without_any_event() -> None:
+    person, field = UserFactory(), CategoryFactory()
+    refresh_profiles(now=NOW)
+    choice = ChosenInterest.objects.create(user=person, category=field)
+    refresh_profiles(now=NOW)
+    assert profile_of(person).interests == [{"category": field.pk, "weight": 1.0, "n_events": 0}]
+    assert rows() == rows_from_the_start()
+    choice.delete()
+    refresh_profiles(now=NOW)
+    assert profile_of(person).interests == []
+    assert rows() == rows_from_the_start()
+
+
+def test_an_event_that_was_committed_behind_the_last_one_read_is_not_lost() -> None:
+    _, second, third = EventFactory.create_batch(3)
+    late = Event.objects.get(pk=second.pk)
+    second.delete()
+    refresh_profiles(now=NOW)
+    assert profile_of(late.user).n_events == 0
+
+    late.save(force_insert=True)
+
+    assert refresh_profiles(now=NOW).method == "whole history"
+    assert profile_of(late.user).n_events == 1
+    assert profile_of(third.user).n_events == 1
+
+
+def test_other_price_bands_or_rules_make_all_profiles_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    course = CourseFactory(list_price=100)
+    EventFactory(course=course, kind=EventKind.PURCHASE)
+    refresh_profiles(now=NOW)
+    CourseFactory.create_batch(3, list_price=900)
+    assert refresh_profiles(now=NOW).method == "whole history"
+    monkeypatch.setattr(profiles, "BUILD", profiles.BUILD + 1)
+    assert refresh_profiles(now=NOW).method == "whole history"
+    assert Profile.objects.filter(version=profiles.BUILD).count() == Profile.objects.count()
+
+
+def test_a_failure_adds_nothing_so_that_the_next_run_adds_it_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    event = EventFactory()
+    good = refresh_profiles(now=NOW)
+    EventFactory(user=event.user)
+    before = rows()
+
+    def fail(run: ModelRun) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(profiles, "serve", fail)
+        with pytest.raises(OSError, match="disk"):
+            refresh_profiles(now=NOW)
+    assert rows() == before
+    assert ModelRun.objects.served(Task.PROFILES) == good
+    assert ModelRun.objects.latest("pk").message == "OSError: the disk is full"
+
+    refresh_profiles(now=NOW)
+    assert profile_of(event.user).n_events == 2
+
+
+def test_the_last_event_is_kept_with_the_sums_even_if_the_process_dies_right_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    event = EventFactory()
+    serve = profiles.serve
+
+    def serve_and_die(run: ModelRun) -> None:
+        serve(run)
+        monkeypatch.setattr(run, "save", die)
+
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(profiles, "serve", serve_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        refresh_profiles(now=NOW)
+    monkeypatch.undo()
+    run = refresh_profiles(now=NOW)
+    assert (run.method, run.n_rows) == ("new events", 0)
+    assert profile_of(event.user).n_events == 1
+
+
+def test_a_run_of_another_build_is_not_built_on() -> None:
+    event = EventFactory()
+    ModelRunFactory(task=Task.PROFILES, last_event_id=event.pk)
+    refresh_profiles(now=NOW)
+    assert profile_of(event.user).n_events == 1
+
+
+@pytest.mark.mariadb(only=True)
+@pytest.mark.django_db(transaction=True)
+class TestTwoWorkersAtOnce:
+    def given_new_events(self) -> User:
+        person = UserFactory()
+        EventFactory(user=person)
+        refresh_profiles(now=NOW)
+        EventFactory.create_batch(20, user=person)
+        return person
+
+    def test_one_of_them_does_it_and_each_event_counts_once(self, in_parallel) -> None:
+        person = self.given_new_events()
+        raised = in_parallel(lambda: refresh_profiles(now=NOW))
+        assert {type(error) for error in raised} <= {type(None), runs.AlreadyRunning}
+        assert None in raised
+        assert profile_of(person).n_events == 21
+        assert rows() == rows_from_the_start()
+
+    def test_even_without_the_lock_no_event_counts_twice(
+        self, in_parallel, free_for_all, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        person = self.given_new_events()
+        monkeypatch.setattr(runs, "only_one", free_for_all)
+        raised = in_parallel(lambda: refresh_profiles(now=NOW))
+        assert None in raised
+        assert profile_of(person).n_events == 21
+        assert rows() == rows_from_the_start()
