@@ -93,7 +93,8 @@ class MeSerializer(serializers.Serializer):
 
     def to_representation(self, instance: User) -> dict[str, Any]:
         shown = super().to_representation(instance)
-        shown.setdefault("stated", {"birth_year": None, "gender": "", "occupation": ""})
+        if shown.get("stated") is None:
+            shown["stated"] = {"birth_year": None, "gender": "", "occupation": ""}
         return shown
 
 

@@ -19,6 +19,10 @@ class BodyTooLarge(APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "body_too_large"
 
+    def __init__(self) -> None:
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        super().__init__(_("The body must not be larger than %(most)d bytes.") % {"most": most})
+
 
 class BoundedJSONParser(JSONParser):
     """JSON in UTF-8, of bounded size and depth.
@@ -36,9 +40,7 @@ class BoundedJSONParser(JSONParser):
         most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         body = stream.read(most + 1)
         if len(body) > most:
-            raise BodyTooLarge(
-                _("The body must not be larger than %(most)d bytes.") % {"most": most}
-            )
+            raise BodyTooLarge
         try:
             return json.loads(body.decode("utf-8"), parse_constant=_refuse)
         except (ValueError, RecursionError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import RequestDataTooBig
 from drf_standardized_errors.handler import ExceptionHandler
 from rest_framework import exceptions, status
 
@@ -10,6 +11,7 @@ from accounts.sign_in import EmailTaken, LockedOut
 from analytics.events import BadEvent
 from catalog.lesson_progress import NotALearner, PositionBeyondEnd
 from catalog.reviews import AlreadyReviewed, NotEnrolled
+from livecourse.api_bodies import BodyTooLarge
 from streams.reminders import NotScheduled
 
 # What a rule refuses: the status that the API answers, and the code that a program can test.
@@ -43,6 +45,8 @@ class ApiExceptionHandler(ExceptionHandler):
             refusal.status_code = code
             refusal.wait = getattr(exc, "wait_seconds", None)  # type: ignore[attr-defined]
             return refusal
+        if isinstance(exc, RequestDataTooBig):
+            return BodyTooLarge()
         if type(exc) in FIELD_ERRORS:
             field, name = FIELD_ERRORS[type(exc)]
             return exceptions.ValidationError({field: [exceptions.ErrorDetail(str(exc), name)]})

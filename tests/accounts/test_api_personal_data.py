@@ -1,0 +1,292 @@
+"""Handing out and removing what is known about a person, with canaries in every text."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.apps import apps
+from django.contrib.sessions.models import Session
+from django.db.models import Model
+from django.test import Client
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from accounts.consents import record_consent
+from accounts.models import Purpose, User
+from analytics.models import (
+    Event,
+    LearningSummary,
+    Profile,
+    Recommendation,
+    UserRetention,
+)
+from catalog.models import ChosenInterest, Enrollment, Order, Purchase
+from tests.factories import (
+    PASSWORD,
+    CategoryFactory,
+    ChatMessageFactory,
+    CourseFactory,
+    EnrollmentFactory,
+    EventFactory,
+    LessonFactory,
+    LessonProgressFactory,
+    ModelRunFactory,
+    OrderAttributionFactory,
+    OrderFactory,
+    PurchaseFactory,
+    ReminderFactory,
+    ReviewFactory,
+    SectionFactory,
+    SellerFactory,
+    StatedAttributesFactory,
+    UserFactory,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.mariadb]
+TODAY = timezone.now().date()
+
+
+def person_with_everything(canary: str) -> User:
+    """A person with a row in every table that knows people, and the canary in each text."""
+    person = UserFactory(
+        email=f"{canary}@example.com",
+        display_name=canary,
+        import_source=canary,
+        external_id=canary,
+    )
+    EmailAddress.objects.create(user=person, email=person.email, primary=True)
+    StatedAttributesFactory(user=person)
+    record_consent(user=person, purpose=Purpose.TERMS, is_granted=True)
+    ChosenInterest.objects.create(user=person, category=CategoryFactory())
+    course = CourseFactory()
+    order = OrderFactory(buyer=person, idempotency_key=canary)
+    purchase = PurchaseFactory(order=order, course=course)
+    OrderAttributionFactory(order=order)
+    EnrollmentFactory(user=person, course=course, purchase=purchase)
+    lesson = LessonFactory(section=SectionFactory(course=course))
+    LessonProgressFactory(user=person, lesson=lesson)
+    ReviewFactory(user=person, course=course, text=canary)
+    ChatMessageFactory(author=person, text=canary)
+    ReminderFactory(user=person)
+    EventFactory(user=person, course=course)
+    run = ModelRunFactory(task="profiles")
+    Profile.objects.create(user=person, run=run, interests=[canary], state={"canary": canary})
+    Recommendation.objects.create(
+        run=ModelRunFactory(served=False), user=person, items=[[course.pk, 1.0, 0, None]]
+    )
+    UserRetention.objects.create(
+        user=person, n_active_days=1, longest_run=1, first_day=TODAY, last_day=TODAY
+    )
+    LearningSummary.objects.create(user=person, course=course)
+    return person
+
+
+def signed_in(person: User) -> tuple[APIClient, dict[str, str]]:
+    """A client with a token, and the tokens; the sign-in is logged."""
+    client = APIClient()
+    tokens = client.post(
+        "/api/v1/auth/token/", {"email": person.email, "password": PASSWORD}
+    ).json()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens['access']}")
+    return client, tokens
+
+
+def dump() -> str:
+    """Every row of every table as text, sessions decoded."""
+    lines = []
+    for model in apps.get_models(include_auto_created=True):
+        if model is Session:
+            lines += [str(session.get_decoded()) for session in Session.objects.all()]
+        else:
+            lines += [str(row) for row in model._default_manager.values()]
+    return "\n".join(lines)
+
+
+def rows_of(person: User) -> dict[type[Model], int]:
+    """How many rows of each table name the person."""
+    found = {}
+    for model in apps.get_models(include_auto_created=True):
+        for column in model._meta.concrete_fields:
+            if column.related_model is User and column.name != "history_user":
+                n = model._default_manager.filter(**{column.name: person}).count()
+                found[model] = found.get(model, 0) + n
+    return found
+
+
+def test_the_export_holds_all_of_ones_own_data_and_nothing_of_others() -> None:
+    person = person_with_everything("canary-mine")
+    other = person_with_everything("canary-other")
+    client, _ = signed_in(person)
+
+    response = client.get("/api/v1/me/export/")
+
+    text = response.content.decode()
+    sections = response.json()["sections"]
+    assert response["Content-Disposition"].startswith("attachment")
+    assert "canary-other" not in text
+    assert str(other.orders.get().public_id) not in text
+    assert all(sections.values()), [name for name, rows in sections.items() if not rows]
+    assert sections["account"][0]["email"] == person.email
+    assert sections["chat_messages"][0]["text"] == "canary-mine"
+    assert sections["reviews"][0]["text"] == "canary-mine"
+    assert sections["events"][0]["kind"] == "view"
+    assert sections["sign_ins"][0]["ip_address"] == "127.0.0.1"
+    for secret in (person.password, "password"):
+        assert secret not in text
+
+
+def test_every_table_that_knows_people_is_in_the_export_or_named_here() -> None:
+    """A new table with people in it fails here until its rows are exported and erased."""
+    person = person_with_everything("canary")
+    signed_in(person)
+    held = {model._meta.label for model, n in rows_of(person).items() if n}
+
+    assert held == {
+        "account.EmailAddress",
+        "accounts.Consent",
+        "accounts.StatedAttributes",
+        "analytics.Event",
+        "analytics.LearningSummary",
+        "analytics.Profile",
+        "analytics.Recommendation",
+        "analytics.UserRetention",
+        "catalog.ChosenInterest",
+        "catalog.Enrollment",
+        "catalog.LessonProgress",
+        "catalog.Order",
+        "catalog.Review",
+        "streams.ChatMessage",
+        "streams.Reminder",
+        "token_blacklist.OutstandingToken",
+    }
+    # What only sellers and operators have, or what the program does not use.
+    others = {model._meta.label for model, n in rows_of(person).items() if not n}
+    assert {label for label in others if "Historical" not in label} <= {
+        "admin.LogEntry",
+        "accounts.User_groups",
+        "accounts.User_user_permissions",
+        "catalog.Coupon",
+        "catalog.Course",
+        "streams.LiveSession",
+    }
+
+
+def test_erasure_leaves_no_trace_but_orders_without_a_name() -> None:
+    person = person_with_everything("canary-mine")
+    person_with_everything("canary-other")
+    web = Client()
+    web.force_login(person)
+    session = web.session
+    session["note"] = "canary-mine"
+    session.save()
+    client, _tokens = signed_in(person)
+    client.post("/api/v1/auth/token/", {"email": person.email, "password": "wrong"})
+    n_others = dump().count("canary-other")
+
+    response = client.delete("/api/v1/me/", {"password": PASSWORD})
+
+    assert response.status_code == 204
+    assert "canary-mine" not in dump()
+    assert dump().count("canary-other") == n_others
+    assert {model._meta.label for model, n in rows_of(person).items() if n} == {
+        "accounts.Consent",
+        "catalog.Order",
+        "token_blacklist.OutstandingToken",
+    }
+    order = Order.objects.get(buyer=person)
+    assert Purchase.objects.filter(order=order).exists()
+    assert (order.buyer.email, order.buyer.display_name, order.total) == (None, "", 100)
+
+
+def test_after_erasure_tokens_sessions_and_password_open_nothing() -> None:
+    person = person_with_everything("canary")
+    address = person.email
+    web = Client()
+    web.force_login(person)
+    client, tokens = signed_in(person)
+
+    client.delete("/api/v1/me/", {"password": PASSWORD})
+
+    assert client.get("/api/v1/me/").status_code == 401
+    client.credentials()
+    refresh = client.post("/api/v1/auth/token/refresh/", {"refresh": tokens["refresh"]})
+    again = client.post("/api/v1/auth/token/", {"email": address, "password": PASSWORD})
+    assert refresh.status_code == again.status_code == 401
+    assert web.get("/api/v1/me/").status_code == 401
+
+
+def test_the_address_is_free_after_erasure() -> None:
+    person = UserFactory(email="me@example.com")
+    client, _ = signed_in(person)
+    client.delete("/api/v1/me/", {"password": PASSWORD})
+    client.credentials()
+
+    response = client.post(
+        "/api/v1/auth/register/", {"email": "me@example.com", "password": PASSWORD}
+    )
+
+    assert response.status_code == 201
+
+
+def test_a_wrong_password_erases_nothing() -> None:
+    person = person_with_everything("canary")
+    client, _ = signed_in(person)
+    before = rows_of(person)
+
+    response = client.delete("/api/v1/me/", {"password": "wrong"})
+
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["code"] == "wrong_password"
+    assert rows_of(person) == before
+
+
+def test_trying_passwords_by_erasure_is_limited() -> None:
+    client, _ = signed_in(UserFactory())
+
+    codes = {client.delete("/api/v1/me/", {"password": "wrong"}).status_code for _ in range(21)}
+
+    assert codes == {400, 429}
+
+
+def test_a_seller_with_courses_cannot_vanish() -> None:
+    seller = SellerFactory()
+    client, _ = signed_in(seller)
+
+    response = client.delete("/api/v1/me/", {"password": PASSWORD})
+
+    assert response.status_code == 409
+    assert response.json()["errors"][0]["code"] == "ended_by_operator"
+    seller.refresh_from_db()
+    assert seller.is_active
+
+
+def test_a_failure_on_the_way_erases_nothing(monkeypatch) -> None:
+    from accounts import personal_data
+
+    person = person_with_everything("canary")
+    before = rows_of(person)
+
+    def fail(person: User) -> None:
+        raise RuntimeError("disk full")
+
+    holder = personal_data.Holder(personal_data.export_account, fail)
+    monkeypatch.setitem(personal_data._holders, "accounts", holder)
+    with pytest.raises(RuntimeError):
+        personal_data.erase_person(person=person, password=PASSWORD)
+
+    assert rows_of(person) == before
+
+
+def test_events_of_the_erased_person_alone_are_removed() -> None:
+    person, other = UserFactory(), UserFactory()
+    EventFactory(user=person)
+    kept = EventFactory(user=other)
+    visitor = EventFactory(user=None, visitor_id=uuid.uuid4())
+    client, _ = signed_in(person)
+
+    client.delete("/api/v1/me/", {"password": PASSWORD})
+
+    assert set(Event.objects.all()) == {kept, visitor}
+    assert not Enrollment.objects.filter(user=person).exists()
