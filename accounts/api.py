@@ -19,6 +19,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.account import change_account
 from accounts.personal_data import erase_person, export_person
+from accounts.requester import person_of
 from accounts.serializers import (
     ErrorSerializer,
     MeSerializer,
@@ -104,20 +105,20 @@ class MeView(GenericAPIView):
         return [*super().get_throttles(), *extra]
 
     def change(self, request: Request, changes: dict[str, Any]) -> None:
-        change_account(person=request.user, changes=changes)
+        change_account(person=person_of(request), changes=changes)
 
     @extend_schema(operation_id="me")
     def get(self, request: Request) -> Response:
         """One's own account."""
-        return Response(self.get_serializer(request.user).data)
+        return Response(self.get_serializer(person_of(request)).data)
 
     @extend_schema(operation_id="change_me")
     def patch(self, request: Request) -> Response:
         """Change what is given and leave the rest."""
-        body = self.get_serializer(request.user, data=request.data, partial=True)
+        body = self.get_serializer(person_of(request), data=request.data, partial=True)
         body.is_valid(raise_exception=True)
         self.change(request, body.validated_data)
-        return Response(self.get_serializer(request.user).data)
+        return Response(self.get_serializer(person_of(request)).data)
 
     @extend_schema(
         operation_id="erase_me",
@@ -128,7 +129,7 @@ class MeView(GenericAPIView):
         """Remove one's account and data for good. Orders stay, without a name."""
         body = PasswordSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        erase_person(person=request.user, password=body.validated_data["password"])
+        erase_person(person=person_of(request), password=body.validated_data["password"])
         logout(request._request)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -139,7 +140,7 @@ class MyExportView(GenericAPIView):
     @extend_schema(operation_id="export_me")
     def get(self, request: Request) -> Response:
         """Everything that the platform holds about the signed-in person."""
-        found = {"exported_at": timezone.now(), "sections": export_person(request.user)}
+        found = {"exported_at": timezone.now(), "sections": export_person(person_of(request))}
         return Response(
             found, headers={"Content-Disposition": 'attachment; filename="livecourse-data.json"'}
         )

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.generics import GenericAPIView
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -86,10 +87,10 @@ class KeysetPagination(CursorPagination):
     max_page_size = 100
     page_size_query_param = "limit"
 
-    def paginate_queryset(
+    def paginate_queryset(  # type: ignore[override]
         self, queryset: QuerySet, request: Request, view: APIView | None = None
     ) -> list[Any]:
-        self.base_url = request.build_absolute_uri()
+        self._address = request.build_absolute_uri(request.path)
         self._query = {
             name: request.query_params.getlist(name)
             for name in request.query_params
@@ -182,17 +183,21 @@ class KeysetPagination(CursorPagination):
         text = json.dumps([is_backward, plain], separators=(",", ":"))
         cursor = base64.urlsafe_b64encode(text.encode()).decode()
         query = urlencode({**self._query, self.cursor_query_param: cursor}, doseq=True)
-        return f"{self.base_url.split('?')[0]}?{query}"
+        return f"{self._address}?{query}"
 
 
-class PagedByKeys:
-    """Gives a view's lists pages by `sort_keys`."""
+class PagedByKeys(GenericAPIView):
+    """A view whose lists have pages by `sort_keys`."""
 
     pagination_class = KeysetPagination
     sort_keys: Sequence[SortKey] = (whole("pk", is_descending=True),)
 
     def get_sort_keys(self) -> Sequence[SortKey]:
         return self.sort_keys
+
+    def page(self, rows: QuerySet) -> list[Any]:
+        """The rows of the page that the request asks for."""
+        return self.paginate_queryset(rows) or []
 
 
 def _order(keys: Sequence[SortKey], *, is_backward: bool) -> list[str]:

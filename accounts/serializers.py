@@ -129,4 +129,4 @@ class ErrorSerializer(serializers.Serializer):
     """The shape of every error."""
 
     type = serializers.ChoiceField(["validation_error", "client_error", "server_error"])
-    errors = OneErrorSerializer(many=True)
+    errors = OneErrorSerializer(many=True)  # type: ignore[assignment]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import RefreshToken
@@ -23,14 +25,13 @@ def refresh_tokens(refresh: str) -> dict[str, str]:
     longer sign in or has another password by now.
     """
     token = RefreshToken(refresh)  # type: ignore[arg-type]
-    person = User.objects.filter(
-        pk=token.payload.get(api_settings.USER_ID_CLAIM), is_active=True
-    ).first()
+    user_id = token.payload.get(api_settings.USER_ID_CLAIM) or 0
+    person = User.objects.filter(pk=user_id, is_active=True).first()
     password = token.payload.get(api_settings.REVOKE_TOKEN_CLAIM)
     if person is None or password != get_md5_hash_password(person.password):
         raise TokenError("Token is no longer valid")
     # The unique row decides which of two simultaneous exchanges was first.
-    _row, is_first_use = token.blacklist()  # type: ignore[misc]
-    if not is_first_use:
+    blacklisted: Any = token.blacklist()
+    if not blacklisted[1]:
         raise TokenError("Token was used before")
     return tokens_of(person)

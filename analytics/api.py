@@ -19,6 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.paging import PagedByKeys, whole
+from accounts.requester import person_of
 from accounts.rules import is_staff
 from analytics.events import take_in
 from analytics.models import CourseRetention, Forecast, SessionFigures
@@ -61,10 +62,10 @@ class EventIntakeView(GenericAPIView):
         """Take a batch in. Sent twice, it is stored once; one bad event refuses the batch."""
         body = self.get_serializer(data=request.data)
         body.is_valid(raise_exception=True)
-        visitor_id = None if request.user.is_authenticated else _visitor_id(request)
+        visitor_id = None if person_of(request).is_authenticated else _visitor_id(request)
         intake = take_in(
             body.validated_data["events"],
-            viewer=request.user,
+            viewer=person_of(request),
             visitor_id=visitor_id,
             now=timezone.now(),
         )
@@ -104,7 +105,7 @@ class _Chosen:
         self.__dict__.update(card)
 
 
-class ChosenCoursesView(PagedByKeys, GenericAPIView):
+class ChosenCoursesView(PagedByKeys):
     """Ranked courses: one short page, in the shape of the other lists."""
 
     serializer_class = RecommendedSerializer
@@ -130,14 +131,14 @@ class RecommendationsView(ChosenCoursesView):
     @extend_schema(operation_id="recommendations", responses=RecommendedSerializer(many=True))
     def get(self, request: Request) -> Response:
         """Courses chosen for the viewer, best first; what is popular for everybody else."""
-        return self.respond(recommended_courses(user=request.user, n=self.limit()))
+        return self.respond(recommended_courses(user=person_of(request), n=self.limit()))
 
 
 class SimilarCoursesView(ChosenCoursesView):
     @extend_schema(operation_id="similar_courses", responses=RecommendedSerializer(many=True))
     def get(self, request: Request, pk: int) -> Response:
         """The courses most alike this one."""
-        course = get_object_or_404(Course.objects.visible_to(request.user), pk=pk)
+        course = get_object_or_404(Course.objects.visible_to(person_of(request)), pk=pk)
         return self.respond(similar_courses(course=course, n=self.limit()))
 
 
@@ -145,7 +146,7 @@ class IsSeller(BasePermission):
     """Sellers see what is theirs, operators everything."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        return is_staff(request.user)
+        return is_staff(person_of(request))
 
 
 class SessionMetricsView(GenericAPIView):
@@ -155,25 +156,28 @@ class SessionMetricsView(GenericAPIView):
     @extend_schema(operation_id="session_metrics")
     def get(self, request: Request, pk: int) -> Response:
         """The figures of one of one's own live sessions; zeros before the first count."""
-        session = get_object_or_404(LiveSession.objects.managed_by(request.user), pk=pk)
+        session = get_object_or_404(LiveSession.objects.managed_by(person_of(request)), pk=pk)
         figures = SessionFigures.objects.filter(live_session=session).first()
-        shown = figures or SessionFigures(live_session=session, updated_at=None)
+        shown = figures or SessionFigures(
+            live_session=session,
+            updated_at=None,  # type: ignore[misc]
+        )
         return Response(self.get_serializer(shown).data)
 
 
-class ForecastListView(PagedByKeys, GenericAPIView):
+class ForecastListView(PagedByKeys):
     serializer_class = ForecastSerializer
     permission_classes = (IsSeller,)
 
     @extend_schema(operation_id="forecasts", responses=ForecastSerializer(many=True))
     def get(self, request: Request) -> Response:
         """The expected conversion of one's own sessions, newest first."""
-        forecasts = Forecast.objects.managed_by(request.user).select_related("live_session")
-        page = self.paginate_queryset(forecasts)
+        forecasts = Forecast.objects.managed_by(person_of(request)).select_related("live_session")
+        page = self.page(forecasts)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 
-class RetentionListView(PagedByKeys, GenericAPIView):
+class RetentionListView(PagedByKeys):
     serializer_class = CourseRetentionSerializer
     permission_classes = (IsSeller,)
     sort_keys = (whole("pk"),)
@@ -181,6 +185,6 @@ class RetentionListView(PagedByKeys, GenericAPIView):
     @extend_schema(operation_id="retention", responses=CourseRetentionSerializer(many=True))
     def get(self, request: Request) -> Response:
         """Retention and ratings of one's own courses; of groups, never of single people."""
-        found = CourseRetention.objects.managed_by(request.user).select_related("course")
-        page = self.paginate_queryset(found)
+        found = CourseRetention.objects.managed_by(person_of(request)).select_related("course")
+        page = self.page(found)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
@@ -184,7 +185,7 @@ def _check_value(index: int, event: NewEvent) -> None:
         )
 
 
-def _known_courses(wanted: set[int], viewer: User | AnonymousUser) -> set[int]:
+def _known_courses(wanted: set[int], viewer: Any) -> set[int]:
     """Those that the viewer may see, or could before they were taken off sale."""
     if not wanted:
         return set()
@@ -193,7 +194,7 @@ def _known_courses(wanted: set[int], viewer: User | AnonymousUser) -> set[int]:
     return set(found.values_list("pk", flat=True))
 
 
-def _known_sessions(wanted: set[int], viewer: User | AnonymousUser) -> set[int]:
+def _known_sessions(wanted: set[int], viewer: Any) -> set[int]:
     if not wanted:
         return set()
     found = LiveSession.objects.visible_to(viewer).filter(pk__in=wanted)

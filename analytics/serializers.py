@@ -52,8 +52,9 @@ class FirstErrorList(serializers.ListSerializer):
         try:
             return super().to_internal_value(data)
         except serializers.ValidationError as error:
-            first = next(iter(error.detail))  # type: ignore[arg-type]
-            raise serializers.ValidationError({first: error.detail[first]}) from error
+            details: Any = error.detail
+            first = next(iter(details))
+            raise serializers.ValidationError({first: details[first]}) from error
 
 
 class EventSerializer(serializers.Serializer):
@@ -87,7 +88,7 @@ class EventSerializer(serializers.Serializer):
 class EventsSerializer(serializers.Serializer):
     """A batch of events."""
 
-    events = EventSerializer(many=True, allow_empty=False, max_length=MOST_EVENTS)
+    events = EventSerializer(many=True, allow_empty=False, max_length=MOST_EVENTS)  # type: ignore[call-arg]
 
 
 class IntakeSerializer(serializers.Serializer):
@@ -126,7 +127,7 @@ class SessionMetricsSerializer(serializers.Serializer):
     """The counts of one live session. Rates follow the definitions of the platform."""
 
     live_session = serializers.IntegerField(source="live_session_id")
-    source = serializers.ChoiceField(FigureSource.choices)
+    source = serializers.ChoiceField(FigureSource.choices)  # type: ignore[assignment]
     n_impressions = serializers.IntegerField()
     n_views = serializers.IntegerField()
     n_clicks = serializers.IntegerField()

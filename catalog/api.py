@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import FloatField, Prefetch, QuerySet, Value
+from django.db.models import FloatField, Prefetch, QuerySet
 from django.db.models.functions import Cast, Coalesce
 from django.http import Http404
 from django.shortcuts import get_object_or_404
@@ -21,6 +20,7 @@ from rest_framework.response import Response
 
 from accounts import api as accounts_api
 from accounts.paging import PagedByKeys, SortKey, amount, moment, real, whole
+from accounts.requester import person_of
 from accounts.serializers import ErrorSerializer
 from catalog.cards import CourseCard, course_cards
 from catalog.interests import choose_interests
@@ -40,7 +40,6 @@ from catalog.serializers import (
     ReviewSerializer,
 )
 
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _ID = whole("pk", is_descending=True)
 _SORT_KEYS: dict[Sort, Sequence[SortKey]] = {
     Sort.NEWEST: [moment("sort_published", is_descending=True), _ID],
@@ -64,10 +63,10 @@ class MeView(accounts_api.MeView):
     def change(self, request: Request, changes: dict[str, Any]) -> None:
         super().change(request, changes)
         if "interests" in changes:
-            choose_interests(user=request.user, categories=changes["interests"])
+            choose_interests(user=person_of(request), categories=changes["interests"])
 
 
-class CourseListView(PagedByKeys, GenericAPIView):
+class CourseListView(PagedByKeys):
     serializer_class = CourseWithLearnersSerializer
     permission_classes = (AllowAny,)
 
@@ -83,11 +82,11 @@ class CourseListView(PagedByKeys, GenericAPIView):
         """The courses on sale that match."""
         now = timezone.now()
         self.search = CourseQuerySerializer(data=request.query_params.dict()).search()
-        found = find_courses(self.search, viewer=request.user, moment=now).annotate(
-            sort_published=Coalesce("published_at", Value(_NEVER)),
+        found = find_courses(self.search, viewer=person_of(request), moment=now).annotate(
+            sort_published=Coalesce("published_at", "created_at"),
             sort_rating=Coalesce(Cast("rating_mean", FloatField()), 0.0),
         )
-        cards = course_cards(self.paginate_queryset(found), moment=now)
+        cards = course_cards(self.page(found), moment=now)
         return self.get_paginated_response(self.get_serializer(cards, many=True).data)
 
 
@@ -99,7 +98,7 @@ class CourseView(GenericAPIView):
     def get(self, request: Request, pk: int) -> Response:
         """One course: what it holds, what it costs, how it is rated."""
         courses = (
-            Course.objects.visible_to(request.user)
+            Course.objects.visible_to(person_of(request))
             .select_related("seller", "category")
             .with_ratings()
             .with_learners()
@@ -111,8 +110,8 @@ class CourseView(GenericAPIView):
             "price": current_price(course, moment=timezone.now()),
             "outline": outline_of(course),
             "stars": star_counts(course),
-            "is_enrolled": request.user.is_authenticated
-            and Enrollment.objects.active().filter(user=request.user, course=course).exists(),
+            "is_enrolled": person_of(request).is_authenticated
+            and Enrollment.objects.active().filter(user=person_of(request), course=course).exists(),
         }
         return Response(self.get_serializer(_Shown(**shown)).data)
 
@@ -128,18 +127,18 @@ def _bare_lessons() -> QuerySet[Lesson]:
     return Lesson.objects.defer("body", "video_url", "file")
 
 
-class CourseReviewsView(PagedByKeys, GenericAPIView):
+class CourseReviewsView(PagedByKeys):
     serializer_class = ReviewSerializer
     permission_classes = (IsAuthenticatedOrReadOnly,)
     sort_keys = (moment("created_at", is_descending=True), whole("pk", is_descending=True))
 
     def course(self, pk: int) -> Course:
-        return get_object_or_404(Course.objects.visible_to(self.request.user), pk=pk)
+        return get_object_or_404(Course.objects.visible_to(person_of(self.request)), pk=pk)
 
     @extend_schema(operation_id="course_reviews", responses=ReviewSerializer(many=True))
     def get(self, request: Request, pk: int) -> Response:
         """The reviews that are shown, newest first."""
-        page = self.paginate_queryset(shown_reviews(self.course(pk)))
+        page = self.page(shown_reviews(self.course(pk)))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(
@@ -150,17 +149,19 @@ class CourseReviewsView(PagedByKeys, GenericAPIView):
         course = self.course(pk)
         body = self.get_serializer(data=request.data)
         body.is_valid(raise_exception=True)
-        review: Review = write_review(author=request.user, course=course, **body.validated_data)
+        review: Review = write_review(
+            author=person_of(request), course=course, **body.validated_data
+        )
         return Response(self.get_serializer(review).data, status=status.HTTP_201_CREATED)
 
 
-class EnrollmentListView(PagedByKeys, GenericAPIView):
+class EnrollmentListView(PagedByKeys):
     serializer_class = EnrollmentSerializer
 
     @extend_schema(operation_id="enrollments", responses=EnrollmentSerializer(many=True))
     def get(self, request: Request) -> Response:
         """The courses that the signed-in person may learn, newest first."""
-        page = self.paginate_queryset(Enrollment.objects.active().filter(user=request.user))
+        page = self.page(Enrollment.objects.active().filter(user=person_of(request)))
         courses = (
             Course.objects.filter(pk__in=[one.course_id for one in page])
             .with_ratings()
@@ -182,7 +183,7 @@ class LessonProgressView(GenericAPIView):
     def lesson(self, pk: int) -> Lesson:
         """The lesson, where the person may know that it exists."""
         lesson = get_object_or_404(Lesson.objects.select_related("section__course"), pk=pk)
-        course, person = lesson.section.course, self.request.user
+        course, person = lesson.section.course, person_of(self.request)
         is_known = (
             Course.objects.visible_to(person).filter(pk=course.pk).exists()
             or Enrollment.objects.active().filter(user=person, course=course).exists()
@@ -198,9 +199,12 @@ class LessonProgressView(GenericAPIView):
     def get(self, request: Request, pk: int) -> Response:
         """How far the signed-in person is; zeros before the first report."""
         lesson = self.lesson(pk)
-        ensure_learner(person=request.user, lesson=lesson)
-        progress = LessonProgress.objects.filter(user=request.user, lesson=lesson).first()
-        shown = progress or LessonProgress(lesson=lesson, opened_at=None)
+        ensure_learner(person=person_of(request), lesson=lesson)
+        progress = LessonProgress.objects.filter(user=person_of(request), lesson=lesson).first()
+        shown = progress or LessonProgress(
+            lesson=lesson,
+            opened_at=None,  # type: ignore[misc]
+        )
         return Response(self.get_serializer(shown).data)
 
     @extend_schema(
@@ -213,6 +217,6 @@ class LessonProgressView(GenericAPIView):
         body = self.get_serializer(data=request.data)
         body.is_valid(raise_exception=True)
         progress = record_progress(
-            learner=request.user, lesson=lesson, moment=timezone.now(), **body.validated_data
+            learner=person_of(request), lesson=lesson, moment=timezone.now(), **body.validated_data
         )
         return Response(self.get_serializer(progress).data)

@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.paging import PagedByKeys, SortKey, moment, whole
+from accounts.requester import person_of
 from accounts.serializers import ErrorSerializer
 from streams.models import ChatMessage, LiveSession, Reminder, SessionStatus
 from streams.reminders import ask_for_reminder, drop_reminder
@@ -29,7 +30,7 @@ from streams.serializers import (
 )
 
 
-class LiveSessionListView(PagedByKeys, GenericAPIView):
+class LiveSessionListView(PagedByKeys):
     serializer_class = LiveSessionSerializer
     permission_classes = (AllowAny,)
     soonest_first = False
@@ -48,7 +49,7 @@ class LiveSessionListView(PagedByKeys, GenericAPIView):
         query = SessionQuerySerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         sessions = (
-            LiveSession.objects.visible_to(request.user)
+            LiveSession.objects.visible_to(person_of(request))
             .select_related("seller")
             .with_showcase_size()
             .annotate(sort_at=Coalesce("started_at", "scheduled_at", "created_at"))
@@ -56,7 +57,7 @@ class LiveSessionListView(PagedByKeys, GenericAPIView):
         if wanted := query.validated_data.get("status"):
             sessions = sessions.filter(status=wanted)
             self.soonest_first = wanted == SessionStatus.SCHEDULED
-        page = self.paginate_queryset(sessions)
+        page = self.page(sessions)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 
@@ -67,7 +68,7 @@ class LiveSessionView(GenericAPIView):
     @extend_schema(operation_id="live_session")
     def get(self, request: Request, pk: int) -> Response:
         """One live session and what it shows."""
-        sessions = LiveSession.objects.visible_to(request.user).select_related("seller")
+        sessions = LiveSession.objects.visible_to(person_of(request)).select_related("seller")
         session = get_object_or_404(sessions.with_showcase_size(), pk=pk)
         session.cards = showcase_cards(session, moment=timezone.now())
         for shown in session.cards:
@@ -75,13 +76,13 @@ class LiveSessionView(GenericAPIView):
                 # The currency of the offer is the course's, which is at hand here.
                 shown.promotion.promotion.course = shown.card.course
         session.has_reminder = (
-            request.user.is_authenticated
-            and Reminder.objects.filter(live_session=session, user=request.user).exists()
+            person_of(request).is_authenticated
+            and Reminder.objects.filter(live_session=session, user=person_of(request)).exists()
         )
         return Response(self.get_serializer(session).data)
 
 
-class MessageListView(PagedByKeys, GenericAPIView):
+class MessageListView(PagedByKeys):
     serializer_class = ChatMessageSerializer
     permission_classes = (AllowAny,)
     oldest_first = False
@@ -96,7 +97,7 @@ class MessageListView(PagedByKeys, GenericAPIView):
     )
     def get(self, request: Request, pk: int) -> Response:
         """What was said; hidden messages are left out."""
-        session = get_object_or_404(LiveSession.objects.visible_to(request.user), pk=pk)
+        session = get_object_or_404(LiveSession.objects.visible_to(person_of(request)), pk=pk)
         query = MessageQuerySerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         messages = ChatMessage.objects.filter(
@@ -106,7 +107,7 @@ class MessageListView(PagedByKeys, GenericAPIView):
         if after is not None:
             messages = messages.filter(pk__gt=after)
             self.oldest_first = True
-        page = self.paginate_queryset(messages)
+        page = self.page(messages)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 
@@ -114,7 +115,7 @@ class ReminderView(GenericAPIView):
     serializer_class = ReminderSerializer
 
     def session(self, pk: int) -> LiveSession:
-        return get_object_or_404(LiveSession.objects.visible_to(self.request.user), pk=pk)
+        return get_object_or_404(LiveSession.objects.visible_to(person_of(self.request)), pk=pk)
 
     @extend_schema(
         operation_id="ask_for_reminder",
@@ -123,11 +124,11 @@ class ReminderView(GenericAPIView):
     )
     def put(self, request: Request, pk: int) -> Response:
         """Ask to be told before the session begins."""
-        reminder = ask_for_reminder(viewer=request.user, session=self.session(pk))
+        reminder = ask_for_reminder(viewer=person_of(request), session=self.session(pk))
         return Response(self.get_serializer(reminder).data)
 
     @extend_schema(operation_id="drop_reminder", request=None, responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
         """Ask no longer."""
-        drop_reminder(viewer=request.user, session=self.session(pk))
+        drop_reminder(viewer=person_of(request), session=self.session(pk))
         return Response(status=status.HTTP_204_NO_CONTENT)
