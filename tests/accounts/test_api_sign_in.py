@@ -9,6 +9,7 @@ import time_machine
 from django.conf import settings
 from django.utils import timezone
 from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import RefreshToken
 
 from accounts.models import Role, User
 from tests.factories import PASSWORD, UserFactory
@@ -157,6 +158,16 @@ def test_a_refresh_token_is_exchanged_once(api: APIClient) -> None:
     assert me(api, first.json()["access"]) == 200
     assert (again.status_code, code(again)) == (401, "token_not_valid")
     assert api.post(REFRESH, {"refresh": first.json()["refresh"]}).status_code == 200
+
+
+def test_of_two_exchanges_at_once_one_wins(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = sign_in(api, UserFactory())
+    # Both have looked whether the token was used before either of them used it.
+    monkeypatch.setattr(RefreshToken, "check_blacklist", lambda _: None)
+
+    codes = [api.post(REFRESH, {"refresh": tokens["refresh"]}).status_code for _ in range(2)]
+
+    assert codes == [200, 401]
 
 
 def test_a_new_password_makes_old_tokens_void(api: APIClient) -> None:
