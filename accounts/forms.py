@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
@@ -33,10 +34,13 @@ class StatedAttributesForm(forms.ModelForm):
         model = StatedAttributes
         fields = ["birth_year", "gender", "occupation"]
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["gender"].choices = [("", _("Not stated")), *Gender.choices]
-        self.fields["occupation"].choices = [("", _("Not stated")), *Occupation.choices]
+        for name, known in (("gender", Gender), ("occupation", Occupation)):
+            cast(forms.ChoiceField, self.fields[name]).choices = [
+                ("", _("Not stated")),
+                *known.choices,
+            ]
 
     def clean_birth_year(self) -> int | None:
         year = self.cleaned_data["birth_year"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -14,11 +14,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.consents import record_consent
 from accounts.forms import NameForm, StatedAttributesForm
 from accounts.models import Purpose, StatedAttributes
+from accounts.requests import AuthenticatedHttpRequest
 
 
 @require_http_methods(["GET", "POST"])
 @login_required
-def account(request: HttpRequest) -> HttpResponse:
+def account(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Name and language, what the person tells about themselves, and links to the rest."""
     stated = StatedAttributes.objects.filter(user=request.user).first() or StatedAttributes(
         user=request.user
@@ -45,7 +46,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @login_required
-def set_personalisation(request: HttpRequest) -> HttpResponse:
+def set_personalisation(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Turn personal recommendations on or off, from now on."""
     is_granted = request.POST.get("is_granted") == "yes"
     record_consent(user=request.user, purpose=Purpose.PERSONALISATION, is_granted=is_granted)
@@ -58,7 +59,7 @@ def set_personalisation(request: HttpRequest) -> HttpResponse:
     return redirect("accounts:account")
 
 
-def _saved(request: HttpRequest, *, language: str = "") -> HttpResponse:
+def _saved(request: AuthenticatedHttpRequest, *, language: str = "") -> HttpResponse:
     response = redirect("accounts:account")
     if language:
         translation.activate(language)

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 if TYPE_CHECKING:
-    from accounts.models import User
+    from accounts.rules import Person
     from analytics.models import ModelRun
 
 
@@ -17,13 +17,13 @@ class ModelRunQuerySet(models.QuerySet):
 
     def served(self, task: str) -> ModelRun | None:
         """The run whose results pages and API show now for `task`; None before the first."""
-        return self.filter(servedrun__task=task).first()
+        return self.filter(servedrun__task=task).first()  # type: ignore[return-value]
 
 
 class SessionResultQuerySet(models.QuerySet):
     """Rows that belong to a live session."""
 
-    def managed_by(self, user: User) -> SessionResultQuerySet:
+    def managed_by(self, user: Person) -> SessionResultQuerySet:
         if not user.is_authenticated or not user.is_staff:
             return self.none()
         return self if user.is_superuser else self.filter(live_session__seller=user)
@@ -32,7 +32,7 @@ class SessionResultQuerySet(models.QuerySet):
 class CourseResultQuerySet(models.QuerySet):
     """Rows that belong to a course."""
 
-    def managed_by(self, user: User) -> CourseResultQuerySet:
+    def managed_by(self, user: Person) -> CourseResultQuerySet:
         if not user.is_authenticated or not user.is_staff:
             return self.none()
         return self if user.is_superuser else self.filter(course__seller=user)
@@ -41,7 +41,7 @@ class CourseResultQuerySet(models.QuerySet):
 class EventQuerySet(models.QuerySet):
     """Events."""
 
-    def managed_by(self, user: User) -> EventQuerySet:
+    def managed_by(self, user: Person) -> EventQuerySet:
         """A seller sees what was done with their own courses and sessions."""
         if not user.is_authenticated or not user.is_staff:
             return self.none()

@@ -40,10 +40,10 @@ def happened_with_own(person: Person, event: Event | None) -> bool:
 
 
 grant(Event, view=is_operator | (is_seller & happened_with_own))
-for result in (SessionFigures, Forecast):
-    grant(result, view=managed_through("live_session__seller"))
-for result in (CourseRetention, LearningSummary):
-    grant(result, view=managed_through("course__seller"))
+for of_session in (SessionFigures, Forecast):
+    grant(of_session, view=managed_through("live_session__seller"))
+for of_course in (CourseRetention, LearningSummary):
+    grant(of_course, view=managed_through("course__seller"))
 for result in (
     Profile,
     Recommendation,

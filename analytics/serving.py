@@ -58,10 +58,8 @@ def recommended_courses(*, user: User | AnonymousUser, n: int = 12) -> list[Reco
     if user.is_authenticated:
         owned = set(Enrollment.objects.active().filter(user=user).values_list("course", flat=True))
         if user.is_personalised:
-            rows = list(
-                Recommendation.objects.filter(run=run, user=user).values_list("items", flat=True)
-            )
-            rows = rows[0] if rows else []
+            stored = Recommendation.objects.filter(run=run, user=user)
+            rows = stored.values_list("items", flat=True).first() or []
     popular = PopularCourses.objects.filter(run=run).values_list("items", flat=True).first() or []
     return _with_courses(_first_of_each([*rows, *popular], leave_out=owned), n)
 

@@ -39,5 +39,5 @@ def change_seats(promotion: Promotion, *, seats: int | None) -> None:
         )
     ):
         current = row.get()
-        raise SeatsTaken(current.seats - current.seats_left)
+        raise SeatsTaken((current.seats or 0) - (current.seats_left or 0))
     promotion.refresh_from_db(fields=["seats", "seats_left"])

@@ -10,7 +10,7 @@ from django.db.models import Avg, Count, F, Min, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Least
 
 if TYPE_CHECKING:
-    from accounts.models import User
+    from accounts.rules import Person
 
 
 class CourseQuerySet(models.QuerySet):
@@ -19,13 +19,13 @@ class CourseQuerySet(models.QuerySet):
     def published(self) -> CourseQuerySet:
         return self.filter(status="published")
 
-    def managed_by(self, user: User) -> CourseQuerySet:
+    def managed_by(self, user: Person) -> CourseQuerySet:
         """An operator manages all courses, a seller their own, anybody else none."""
         if not user.is_authenticated or not user.is_staff:
             return self.none()
         return self if user.is_superuser else self.filter(seller=user)
 
-    def visible_to(self, user: User) -> CourseQuerySet:
+    def visible_to(self, user: Person) -> CourseQuerySet:
         """What is published, and a seller's own drafts besides."""
         if not user.is_authenticated or not user.is_staff:
             return self.published()
@@ -80,7 +80,7 @@ class CourseQuerySet(models.QuerySet):
 class OrderQuerySet(models.QuerySet):
     """Orders."""
 
-    def managed_by(self, user: User) -> OrderQuerySet:
+    def managed_by(self, user: Person) -> OrderQuerySet:
         """An operator sees all orders, a seller those with a course of theirs."""
         if not user.is_authenticated or not user.is_staff:
             return self.none()
@@ -90,7 +90,7 @@ class OrderQuerySet(models.QuerySet):
 class PurchaseQuerySet(models.QuerySet):
     """Lines of orders."""
 
-    def managed_by(self, user: User) -> PurchaseQuerySet:
+    def managed_by(self, user: Person) -> PurchaseQuerySet:
         if not user.is_authenticated or not user.is_staff:
             return self.none()
         return self if user.is_superuser else self.filter(course__seller=user)
@@ -103,7 +103,7 @@ class PurchaseQuerySet(models.QuerySet):
 class EnrollmentQuerySet(models.QuerySet):
     """Rights to learn."""
 
-    def managed_by(self, user: User) -> EnrollmentQuerySet:
+    def managed_by(self, user: Person) -> EnrollmentQuerySet:
         if not user.is_authenticated or not user.is_staff:
             return self.none()
         return self if user.is_superuser else self.filter(course__seller=user)

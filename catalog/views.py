@@ -12,6 +12,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.requests import AuthenticatedHttpRequest, HtmxHttpRequest
 from catalog import covers, interests, outline, reviews, search
 from catalog.cards import course_cards
 from catalog.forms import CourseSearchForm, InterestsForm
@@ -24,7 +25,7 @@ REVIEWS_PER_PAGE = 8
 
 
 @require_GET
-def course_list(request: HttpRequest) -> HttpResponse:
+def course_list(request: HtmxHttpRequest) -> HttpResponse:
     """The courses that match the filters; an HTMX request gets the results alone."""
     moment = timezone.now()
     form = CourseSearchForm(request.GET)
@@ -87,12 +88,12 @@ def course_cover(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @login_required
-def choose_interests(request: HttpRequest) -> HttpResponse:
+def choose_interests(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Save the fields that the signed-in person cares about."""
     form = InterestsForm(request.POST)
     if form.is_valid():
         interests.choose_interests(user=request.user, categories=form.cleaned_data["categories"])
         messages.success(request, _("Your interests are saved."))
     else:
-        messages.error(request, " ".join(form.errors["categories"]))
+        messages.error(request, " ".join(map(str, form.errors["categories"])))
     return redirect("accounts:account")

@@ -25,7 +25,6 @@ CHECKS: dict[str, list[str]] = {
     "types": ["mypy", "."],
     "templates": ["djlint", "--lint", "--quiet", "templates"],
     "models and migrations agree": ["manage.py", "makemigrations", "--check", "--dry-run"],
-    "migrations": ["manage.py", "lintmigrations"],
     "deployment": ["manage.py", "check", "--deploy", "--fail-level", "WARNING"],
 }
 

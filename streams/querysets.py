@@ -9,20 +9,20 @@ from django.db import models
 from django.db.models import Count, Q
 
 if TYPE_CHECKING:
-    from accounts.models import User
+    from accounts.rules import Person
     from catalog.models import Course
 
 
 class LiveSessionQuerySet(models.QuerySet):
     """Live sessions."""
 
-    def managed_by(self, user: User) -> LiveSessionQuerySet:
+    def managed_by(self, user: Person) -> LiveSessionQuerySet:
         """An operator manages all sessions, a seller their own, anybody else none."""
         if not user.is_authenticated or not user.is_staff:
             return self.none()
         return self if user.is_superuser else self.filter(seller=user)
 
-    def visible_to(self, user: User) -> LiveSessionQuerySet:
+    def visible_to(self, user: Person) -> LiveSessionQuerySet:
         """Everything but drafts, and a seller's own drafts besides."""
         public = ~Q(status="draft")
         if not user.is_authenticated or not user.is_staff:

@@ -52,7 +52,9 @@ def announced(sessions: LiveSessionQuerySet, *, moment: datetime) -> LiveSession
 
 def is_overdue(session: LiveSession, *, moment: datetime) -> bool:
     """Whether the session should have begun and has not."""
-    return session.status == SessionStatus.SCHEDULED and session.scheduled_at < moment
+    if session.status != SessionStatus.SCHEDULED or session.scheduled_at is None:
+        return False
+    return session.scheduled_at < moment
 
 
 def showcase_cards(session: LiveSession, *, moment: datetime) -> list[ShowcaseCard]:

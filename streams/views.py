@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -36,7 +38,7 @@ def session_list(request: HttpRequest) -> HttpResponse:
     """Live now, coming up by day, and what was shown before."""
     sessions = LiveSession.objects.select_related("seller").with_showcase_size()
     page = numbered_page(sessions.finished(), PAST_PER_PAGE, request.GET.get("page"))
-    context = {"page": page, "query": address_without(request, "page")}
+    context: dict[str, Any] = {"page": page, "query": address_without(request, "page")}
     if page.number == 1:
         coming_up = schedule.announced(sessions, moment=timezone.now())[:MOST_COMING_UP]
         context |= {"live": sessions.live_now(), "days": schedule.by_day(coming_up)}

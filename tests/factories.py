@@ -296,6 +296,7 @@ class ModelRunFactory(DjangoModelFactory):
 
     class Meta:
         model = ModelRun
+        skip_postgeneration_save = True
 
     task = Task.RECOMMEND
     method = "hybrid"

@@ -62,7 +62,7 @@ class MatchedRows:
         update: Callable[[Sequence[Any], Sequence[str]], object] | None = None,
     ) -> None:
         self._model = model
-        self._rows = model._default_manager.filter(import_source=source)
+        self._rows: models.QuerySet[Any] = model._default_manager.filter(import_source=source)
         self._source = source
         self._part_model = part
         self._part_key = part_key

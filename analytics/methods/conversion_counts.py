@@ -54,7 +54,7 @@ def log_loss(buyers: np.ndarray, viewers: np.ndarray, rates: np.ndarray) -> floa
 
 
 def overdispersion(
-    buyers: np.ndarray, viewers: np.ndarray, expected: np.ndarray, *, n_fitted: int
+    buyers: np.ndarray, viewers: np.ndarray, expected: np.ndarray, *, n_fitted: float
 ) -> float:
     """rho, from how far buyers lie from the expected rates; `n_fitted` parameters made those.
 

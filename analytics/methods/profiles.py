@@ -200,14 +200,14 @@ def _interests(sums: dict[str, list], chosen: Iterable[int]) -> list[dict[str, f
     undated = 2.0 ** (-UNDATED_PERIODS / HALF_LIFE_PERIODS) if newest is not None else 1.0
     strengths: dict[int, float] = {}
     counts: dict[int, int] = {}
-    for category, (n, without_date, *periods) in sums.items():
+    for key, (n, without_date, *periods) in sums.items():
         strength = without_date * undated
-        if periods:
+        if periods and newest is not None:
             # In one order, so that the same sums give the same floats.
             for period, weight in sorted(periods[0].items()):
                 strength += weight * 2.0 ** ((int(period) - newest) / HALF_LIFE_PERIODS)
-        strengths[int(category)] = strength
-        counts[int(category)] = n
+        strengths[int(key)] = strength
+        counts[int(key)] = n
     for category in chosen:
         strengths[category] = strengths.get(category, 0.0) + CHOSEN_WEIGHT
     # Summed in one order too: dicts remember the order in which their parts came.

@@ -80,8 +80,8 @@ def refresh_profiles(*, everything: bool = False, now: datetime | None = None) -
         run.window_end = now
         run.last_event_id = frames.last_event_id()
         sources = _read_sources()
-        is_whole = everything or before is None or not _can_build_on(before, sources)
-        run.method = "whole history" if is_whole else "new events"
+        base = before if before and not everything and _can_build_on(before, sources) else None
+        run.method = "new events" if base else "whole history"
         run.parameters = {
             "build": BUILD,
             "price_bounds": list(sources.bounds),
@@ -90,17 +90,17 @@ def refresh_profiles(*, everything: bool = False, now: datetime | None = None) -
         run.parameters["tail_count"] = frames.event_count(
             after_id=run.parameters["tail_from"], up_to_id=run.last_event_id
         )
-        if is_whole:
-            states, run.n_rows = _whole_states(sources.people, sources, run.last_event_id)
+        if base:
+            states, run.n_rows = _changed_states(run, base.last_event_id, sources)
         else:
-            states, run.n_rows = _changed_states(run, before.last_event_id, sources)
+            states, run.n_rows = _whole_states(sources.people, sources, run.last_event_id)
         with transaction.atomic():
             _make_sure_nobody_overtook(before)
             run.n_results = upsert_values(
                 Profile, _rows(states, sources, run=run, now=now), key="user"
             )
             _forget(sources.people)
-            if not is_whole:
+            if base:
                 _move_stages(now)
             # With the sums, or a crash right after would add the same events again.
             run.save()

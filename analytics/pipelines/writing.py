@@ -31,7 +31,7 @@ def upsert(rows: Sequence[Row], *, key: Sequence[str], leave: Sequence[str] = ()
         if field.name not in fixed and not field.primary_key
     ]
     # MySQL finds the conflicting key by itself and refuses to be told; SQLite wants it.
-    target = (
+    target: dict[str, Any] = (
         {"unique_fields": list(key)}
         if connection.features.supports_update_conflicts_with_target
         else {}
@@ -54,13 +54,18 @@ def upsert_values(
     n_rows = 0
     with transaction.atomic(), connection.cursor() as cursor:
         while part := list(islice(rest, batch)):
-            fields = [model._meta.get_field(name) for name in part[0]]
+            fields = [_column(model, name) for name in part[0]]
             cursor.executemany(
                 _upsert_statement(model, fields, key=key),
                 [[_adapted(row[field.name]) for field in fields] for row in part],
             )
             n_rows += len(part)
     return n_rows
+
+
+def _column(model: type[Model], name: str) -> Field:
+    """The field of that name, which has a column of its own in the table."""
+    return next(field for field in model._meta.concrete_fields if field.name == name)
 
 
 def _adapted(value: Any) -> Any:
@@ -72,12 +77,12 @@ def _adapted(value: Any) -> Any:
 def _upsert_statement(model: type[Model], fields: Sequence[Field], *, key: str) -> str:
     """Names only, all from the model; the values are bound."""
     quote = connection.ops.quote_name
-    names = [quote(field.column) for field in fields]
-    changed = [quote(field.column) for field in fields if field.name != key]
+    names = [quote(str(field.column)) for field in fields]
+    changed = [quote(str(field.column)) for field in fields if field.name != key]
     if connection.vendor == "mysql":
         conflict = "ON DUPLICATE KEY UPDATE " + ", ".join(f"{c}=VALUES({c})" for c in changed)
     else:
-        conflict = f"ON CONFLICT ({quote(model._meta.get_field(key).column)}) DO UPDATE SET "
+        conflict = f"ON CONFLICT ({quote(str(_column(model, key).column))}) DO UPDATE SET "
         conflict += ", ".join(f"{c}=excluded.{c}" for c in changed)
     return (
         f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(names)}) "  # noqa: S608

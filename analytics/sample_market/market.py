@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
 
 from django.db.models import Model
 
@@ -114,9 +116,9 @@ def build_market(plan: Plan, keys: Keys | None = None) -> Market:
     sessions = make_sessions(plan, keys, sellers, courses)
     trade = Trade(plan, keys, viewers, plan.chance("trade"))
     rates = _play(plan, keys, trade, courses, sessions, coupons)
-    trade.rows[ChatMessage].sort(key=lambda message: message.sent_at)
+    trade.rows[ChatMessage].sort(key=attrgetter("sent_at"))
     people = [operator, *(seller.user for seller in sellers), *viewers.users]
-    made = {
+    made: dict[type[Model], list[Any]] = {
         User: people,
         StatedAttributes: make_stated(plan, viewers),
         Consent: make_consents(keys, people),
@@ -167,7 +169,7 @@ def _play(
     shop = Shop(plan, trade, taste, coupons)
     visits = buying_visits(plan, trade.viewers)
     shown = [session for session in sessions if session.row.started_at is not None]
-    acts = sorted(
+    acts: list[Visit | SampleSession] = sorted(
         [*visits, *shown], key=lambda act: act.when if isinstance(act, Visit) else act.starts_at
     )
     for act in acts:

@@ -130,7 +130,7 @@ def make_viewers(plan: Plan, keys: Keys) -> Viewers:
         for k in range(n)
     ]
     for k in np.flatnonzero(chance.random(n) < SHARE_NOT_PERSONALISED):
-        users[k].is_personalised = k < N_SIGN_INS
+        users[k].is_personalised = bool(k < N_SIGN_INS)
     return Viewers(
         users,
         cluster,

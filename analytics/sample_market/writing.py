@@ -11,7 +11,7 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Model
 
 from accounts.models import User
 from analytics.sample_market.market import MODELS, Market, build_market
@@ -122,7 +122,7 @@ def _write_password(password: str) -> None:
     os.replace(draft, path)
 
 
-def _largest_key(model: type) -> int:
+def _largest_key(model: type[Model]) -> int:
     """The largest whole-number key of a model; 0 for none and for keys borrowed from another."""
     if model._meta.pk.is_relation:
         return 0
