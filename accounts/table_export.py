@@ -42,4 +42,5 @@ class SafeXLSX(_WithoutFormulas, XLSX):
     """XLSX."""
 
 
-EXPORT_FORMATS = [SafeCSV, SafeXLSX]
+# XLSX needs openpyxl, which a plain installation does not bring.
+EXPORT_FORMATS = [kind for kind in (SafeCSV, SafeXLSX) if kind.is_available()]
