@@ -87,6 +87,16 @@ def admin_link(row: Model | None, text: object = "") -> str:
     )
 
 
+class Label(tuple[str, str]):
+    """A code and its name: a coloured label in a list, the name alone on a row's own page."""
+
+    def __new__(cls, code: str, name: object) -> Label:
+        return super().__new__(cls, (code, str(name)))
+
+    def __str__(self) -> str:
+        return self[1]
+
+
 class OwnedChoices(BaseModelAdmin):
     """Fields that choose a row of another table offer the rows that the person manages."""
 
@@ -250,6 +260,7 @@ class PartInline(OwnedChoices, TabularInline):
 
     extra = 0
     tab = False
+    hide_title = True
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return may(request, "view", self.parent_model, obj)

@@ -165,7 +165,7 @@ def _conversion_panel(figures: list[SessionFigures], coming: list[Forecast]) -> 
             "Distinct buyers of distinct viewers. The line is what was, the open dots what is "
             "expected; the bars say between which rates the truth lies with 95%."
         ),
-        headings=[_("session"), _("begins"), _("conversion"), _("advised hour")],
+        headings=[_("live session"), _("begins"), _("conversion"), _("advised hour")],
         rows=rows,
         empty=_("No session was held yet and none is scheduled."),
         chart={
@@ -204,7 +204,7 @@ def _hours_panel(figures: list[SessionFigures]) -> Panel:
         key="hours",
         title=_("Best hours"),
         note=_("Conversion by the hour at which a session began; viewers counted per session."),
-        headings=[_("hour"), _("sessions"), _("conversion")],
+        headings=[_("hour"), _("live sessions"), _("conversion")],
         rows=[
             (_hour_text(cell), len(cells[cell]), rate_text(known[cell]))
             for cell in best[:N_TABLE_ROWS]
@@ -249,8 +249,7 @@ def _sales_by_day(person: User, *, now: datetime) -> list[dict[str, Any]]:
         for back in range(SALES_DAYS - 1, -2, -1)
     ]
     windows = [
-        Q(order__paid_at__gte=start, order__paid_at__lt=end)
-        for start, end in pairwise(bounds)
+        Q(order__paid_at__gte=start, order__paid_at__lt=end) for start, end in pairwise(bounds)
     ]
     rows = (
         Purchase.objects.managed_by(person)

@@ -19,6 +19,7 @@ from unfold.forms import PaginationInlineFormSet
 
 from accounts.rules import is_operator
 from accounts.seller_admin import (
+    Label,
     OwnedRowFilter,
     PartInline,
     RuledModelAdmin,
@@ -151,7 +152,6 @@ class LiveSessionAdmin(SellerRowsAdmin):
     list_filter = [("status", ChoicesDropdownFilter)]
     search_fields = ["title", "summary"]
     ordering = ["-scheduled_at", "-pk"]
-    date_hierarchy = "scheduled_at"
     autocomplete_fields = ["seller"]
     fieldsets = [
         (None, {"fields": ["seller", "title", "summary"]}),
@@ -233,8 +233,8 @@ class LiveSessionAdmin(SellerRowsAdmin):
             then(request, LiveSession.objects.filter(pk=form.instance.pk))
 
     @display(description=gettext_lazy("status"), ordering="status", label=STATUS_COLOURS)
-    def status_label(self, session: LiveSession) -> tuple[str, str]:
-        return session.status, session.get_status_display()
+    def status_label(self, session: LiveSession) -> Label:
+        return Label(session.status, session.get_status_display())
 
     @display(description=gettext_lazy("courses"), ordering="showcase_size")
     def n_shown(self, session: LiveSession) -> int:

@@ -214,13 +214,17 @@ def test_every_registered_table_has_its_place_in_the_sidebar() -> None:
     assert sorted(shown) == NAMES
 
 
+@pytest.mark.mariadb
 @pytest.mark.parametrize("model", TABLES, ids=NAMES)
 def test_it_shows_the_operator_every_page(world: World, model: type[Model]) -> None:
     client = world.client("operator")
     pages = pages_of(model, world.rows[model])
     for name in ("list", "search", "change", "export", "history"):
         if name in pages:
-            assert client.get(pages[name]).status_code == 200, name
+            response = client.get(pages[name])
+            assert response.status_code == 200, name
+            # A coloured label of a list is plain text on a page of its own.
+            assert "(&#x27;" not in response.content.decode(), name
 
 
 @pytest.mark.parametrize("model", sorted(OWNED, key=str), ids=str)

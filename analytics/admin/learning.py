@@ -14,7 +14,13 @@ from import_export import resources
 from import_export.fields import Field
 from unfold.decorators import display
 
-from accounts.seller_admin import ExportedModelAdmin, OwnedRowFilter, RuledModelAdmin, admin_link
+from accounts.seller_admin import (
+    ExportedModelAdmin,
+    Label,
+    OwnedRowFilter,
+    RuledModelAdmin,
+    admin_link,
+)
 from accounts.templatetags.people import public_name
 from analytics.methods.rates import Rate
 from analytics.models import CohortRetention, CourseRetention, LearningSummary, UserRetention
@@ -195,8 +201,10 @@ class LearningSummaryAdmin(ExportedModelAdmin, RuledModelAdmin):
         ordering="is_struggling",
         label={"struggling": "warning", "well": "success"},
     )
-    def struggling(self, row: LearningSummary) -> tuple[str, str]:
-        return ("struggling", _("struggling")) if row.is_struggling else ("well", _("well"))
+    def struggling(self, row: LearningSummary) -> Label:
+        if row.is_struggling:
+            return Label("struggling", _("struggling"))
+        return Label("well", _("well"))
 
     @display(description=gettext_lazy("something easier"))
     def easier_course(self, row: LearningSummary) -> str:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from accounts.seller_admin import OwnedRowFilter, RuledModelAdmin, admin_link
+from accounts.seller_admin import Label, OwnedRowFilter, RuledModelAdmin, admin_link
 from analytics.methods.reasons import Reason
 from analytics.models import CourseNeighbours, Profile, Recommendation, Stage
 from analytics.rate_text import hours_text
@@ -76,8 +76,8 @@ class ProfileAdmin(RuledModelAdmin):
         return admin_link(profile.user)
 
     @display(description=gettext_lazy("stage"), ordering="stage", label=STAGE_COLOURS)
-    def stage_label(self, profile: Profile) -> tuple[str, str]:
-        return profile.stage, profile.get_stage_display() or _("not known")
+    def stage_label(self, profile: Profile) -> Label:
+        return Label(profile.stage, profile.get_stage_display() or _("not known"))
 
     @display(description=gettext_lazy("price band"), ordering="price_band")
     def price(self, profile: Profile) -> str:
@@ -114,7 +114,7 @@ class ProfileAdmin(RuledModelAdmin):
         if not did.get("n_sessions"):
             return _("was in no live session yet")
         return html_table(
-            [_("sessions"), _("watched"), _("chat lines"), _("likes"), _("shares")],
+            [_("live sessions"), _("watched"), _("chat lines"), _("likes"), _("shares")],
             [
                 (
                     did["n_sessions"],

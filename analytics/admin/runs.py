@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from accounts.seller_admin import RuledModelAdmin, admin_link
+from accounts.seller_admin import Label, RuledModelAdmin, admin_link
 from analytics.admin.people import html_table
 from analytics.models import Event, ImportRun, ModelRun, RunOutcome
 
@@ -42,7 +42,6 @@ class ModelRunAdmin(RuledModelAdmin):
     list_filter = [("task", ChoicesDropdownFilter), ("outcome", ChoicesDropdownFilter)]
     search_fields = ["method", "message"]
     ordering = ["-started_at", "-pk"]
-    date_hierarchy = "started_at"
     fieldsets = [
         (None, {"fields": [("task", "method"), ("outcome_label", "is_served"), "message"]}),
         (gettext_lazy("Scores on held-out data"), {"fields": ["scores_table"]}),
@@ -59,8 +58,8 @@ class ModelRunAdmin(RuledModelAdmin):
     readonly_fields = ["outcome_label", "is_served", "scores_table", "parameters_table"]
 
     @display(description=gettext_lazy("outcome"), ordering="outcome", label=OUTCOME_COLOURS)
-    def outcome_label(self, run: ModelRun) -> tuple[str, str]:
-        return run.outcome, run.get_outcome_display()
+    def outcome_label(self, run: ModelRun) -> Label:
+        return Label(run.outcome, run.get_outcome_display())
 
     @display(description=gettext_lazy("shown now"), boolean=True)
     def is_served(self, run: ModelRun) -> bool:

@@ -52,7 +52,6 @@ class SessionFiguresAdmin(ExportedModelAdmin, RuledModelAdmin):
     operator_filter = [("live_session__seller", OwnedRowFilter)]
     search_fields = ["live_session__title"]
     ordering = ["-live_session__started_at", "-pk"]
-    date_hierarchy = "live_session__started_at"
     fieldsets = [
         (None, {"fields": ["session_link", ("source", "updated_at")]}),
         (

@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.seller_admin import (
     ExportedModelAdmin,
+    Label,
     OwnedRowFilter,
     PartInline,
     RecordedModelAdmin,
@@ -115,7 +116,6 @@ class CourseAdmin(ExportedModelAdmin, RecordedModelAdmin, SellerRowsAdmin):
     ]
     search_fields = ["title", "slug", "summary"]
     ordering = ["-created_at", "-pk"]
-    date_hierarchy = "published_at"
     autocomplete_fields = ["seller"]
     prepopulated_fields = {"slug": ["title"]}
     history_list_display = ["list_price"]
@@ -139,8 +139,8 @@ class CourseAdmin(ExportedModelAdmin, RecordedModelAdmin, SellerRowsAdmin):
         return super().get_queryset(request).with_ratings().with_learners()
 
     @display(description=gettext_lazy("status"), ordering="status", label=STATUS_COLOURS)
-    def status_label(self, course: Course) -> tuple[str, str]:
-        return course.status, course.get_status_display()
+    def status_label(self, course: Course) -> Label:
+        return Label(course.status, course.get_status_display())
 
     @display(description=gettext_lazy("list price"), ordering="list_price")
     def price(self, course: Course) -> str:

@@ -20,6 +20,7 @@ from unfold.decorators import display
 from accounts.rules import is_operator
 from accounts.seller_admin import (
     ExportedModelAdmin,
+    Label,
     OwnedRowFilter,
     ReadOnlyInline,
     RuledModelAdmin,
@@ -72,7 +73,6 @@ class OrderAdmin(ExportedModelAdmin, RuledModelAdmin):
     operator_sees = {"buyer_name": "buyer_link"}
     operator_fields = ["list_total", "total", "coupon"]
     ordering = ["-created_at", "-pk"]
-    date_hierarchy = "created_at"
     fieldsets = [
         (None, {"fields": ["public_id", ("status_label", "buyer_name"), "amount"]}),
         (gettext_lazy("The whole order"), {"fields": ["list_total", "total", "coupon"]}),
@@ -91,8 +91,8 @@ class OrderAdmin(ExportedModelAdmin, RuledModelAdmin):
         return shown if is_operator(request.user) else [part for part in shown if part[1]["fields"]]
 
     @display(description=gettext_lazy("status"), ordering="status", label=STATUS_COLOURS)
-    def status_label(self, order: Order) -> tuple[str, str]:
-        return order.status, order.get_status_display()
+    def status_label(self, order: Order) -> Label:
+        return Label(order.status, order.get_status_display())
 
     @display(description=gettext_lazy("amount"), ordering="managed_amount")
     def amount(self, order: Order) -> str:
@@ -123,8 +123,8 @@ class PurchaseAdmin(RuledModelAdmin):
         return money(purchase.price, purchase.order.currency)
 
     @display(description=gettext_lazy("status"), label=STATUS_COLOURS)
-    def status_label(self, purchase: Purchase) -> tuple[str, str]:
-        return purchase.order.status, purchase.order.get_status_display()
+    def status_label(self, purchase: Purchase) -> Label:
+        return Label(purchase.order.status, purchase.order.get_status_display())
 
     @display(description=gettext_lazy("paid at"), ordering="order__paid_at")
     def paid_at(self, purchase: Purchase) -> object:

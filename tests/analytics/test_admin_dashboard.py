@@ -150,6 +150,7 @@ def test_it_shows_a_forecast_with_its_interval_until_the_session_begins() -> Non
     assert (shown.chart["ahead"][0]["low"], shown.chart["ahead"][0]["high"]) == (5.0, 25.0)
 
 
+@pytest.mark.mariadb
 def test_it_sums_sales_by_local_day_and_of_own_courses_alone() -> None:
     seller = SellerFactory()
     course, other = CourseFactory(seller=seller), CourseFactory()
