@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import threading
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import pytest
@@ -278,8 +280,19 @@ class TestTwoWorkersAtOnce:
         self, in_parallel, free_for_all, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         person = self.given_new_events()
+        everybody_looked = threading.Barrier(4)
+        look = profiles._make_sure_nobody_overtook
+
+        def look_and_wait(before: ModelRun | None) -> None:
+            look(before)
+            # Comes to nothing where the first one to look keeps the others from looking.
+            with suppress(threading.BrokenBarrierError):
+                everybody_looked.wait(timeout=1)
+
         monkeypatch.setattr(runs, "only_one", free_for_all)
+        monkeypatch.setattr(profiles, "_make_sure_nobody_overtook", look_and_wait)
         raised = in_parallel(lambda: refresh_profiles(now=NOW))
-        assert None in raised
+        assert raised.count(None) == 1
+        assert {type(error) for error in raised} == {type(None), profiles.Overtaken}
         assert profile_of(person).n_events == 21
         assert rows() == rows_from_the_start()
