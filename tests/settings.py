@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 
 os.environ.setdefault("SECRET_KEY", "tests-only-" + "0123456789abcdef" * 4)
 os.environ.setdefault("USE_TLS", "0")
 os.environ.setdefault("LOG_LEVEL", "ERROR")
-os.environ.setdefault("VAR_DIR", tempfile.mkdtemp(prefix="livecourse-tests-"))
+# A folder for each process that runs tests: locks on files in it would hold up the others'.
+_folder = tempfile.mkdtemp(prefix="livecourse-tests-")
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+os.environ["VAR_DIR"] = _folder
 os.environ.setdefault("EMAIL_URL", "memorymail://")
 
-from livecourse.settings import *  # noqa: F403
+from livecourse.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # No manifest: tests need no collected files.

@@ -29,8 +29,11 @@ def test_no_migration_after_the_first_locks_or_loses() -> None:
 
 
 def test_migrations_can_be_undone_and_done_again(tmp_path: Path) -> None:
-    environment = {**os.environ, "VAR_DIR": str(tmp_path), "DATABASE_URL": ""}
-    environment.pop("DATABASE_URL")
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "livecourse.settings",
+        "VAR_DIR": str(tmp_path),
+        "DATABASE_URL": f"sqlite:///{tmp_path}/back-and-forth.sqlite3",
+    }
     steps = [["migrate"], *(["migrate", app, "zero"] for app in APPS[:3]), ["migrate"]]
     for step in steps:
         done = subprocess.run(

@@ -25,6 +25,14 @@ class Refusal(NamedTuple):
     cells: Sequence[str]
 
 
+def check_is_writable(path: Path) -> None:
+    """UnusableFile where a report cannot be written; what stands in the file stays."""
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise UnusableFile(f"cannot write {path}: {error.strerror}") from None
+
+
 class RefusedRows:
     """Reports refusals: all of them into `path`, or all of them to `warn` where there is none.
 
@@ -41,10 +49,7 @@ class RefusedRows:
         self._file: IO[str] | None = None
         if path is None:
             return
-        try:
-            self._file = self._open(path, after_line)
-        except OSError as error:
-            raise UnusableFile(f"cannot write {path}: {error.strerror}") from None
+        self._file = self._open(path, after_line)
         self._writer = csv.writer(self._file)
         if self._file.tell() == 0:
             self._writer.writerow(HEADER)

@@ -20,7 +20,7 @@ from analytics.csv_import.decoding import TextFile, inspect
 from analytics.csv_import.errors import RowRefused, UnusableFile
 from analytics.csv_import.interactions import Interactions
 from analytics.csv_import.lines import Record, records
-from analytics.csv_import.refused import Refusal, RefusedRows
+from analytics.csv_import.refused import Refusal, RefusedRows, check_is_writable
 from analytics.csv_import.sessions import Sessions
 from analytics.csv_import.targets import ImportContext, Row, Stored, Target
 from analytics.csv_import.users import Users
@@ -100,6 +100,8 @@ def import_file(
         target.check_columns(reader.present)
         if reader.unknown:
             say(f"ignored columns: {', '.join(reader.unknown)}")
+        if refused_path is not None:
+            check_is_writable(refused_path)
         say(f"{request.target} from {request.path.name}, {text_file.encoding.upper()}")
         run = ImportRun(target=request.target)
         if not is_dry_run:

@@ -7,7 +7,7 @@ the others, and wins a tie.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,7 @@ def split_by_time(
     return finished[starts < cut], finished[starts >= cut]
 
 
-def candidates(n_sessions: int) -> list[Callable[[], BaseEstimator]]:
+def candidates(n_sessions: int) -> list[Any]:
     """The models that may be served with so many finished sessions; the mean is the first."""
     boosted = [BoostedCounts] if n_sessions >= BOOSTING_ROWS else []
     return [MeanRate, CountRegression, *boosted]

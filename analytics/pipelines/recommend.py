@@ -170,7 +170,7 @@ def _loss_against_served(run: ModelRun) -> str:
     served = ModelRun.objects.served(Task.RECOMMEND)
     before = _score_of(served) if served else None
     now = _score_of(run)
-    if before is None or now is None:
+    if served is None or before is None or now is None:
         return ""
     noise = 2 * float(np.hypot(before["ndcg@10_se"], now["ndcg@10_se"]))
     bound = before["ndcg@10"] - max(TOLERATED_LOSS * before["ndcg@10"], noise)

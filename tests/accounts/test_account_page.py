@@ -147,7 +147,7 @@ def test_with_personalisation_off_the_home_page_shows_what_is_popular(client, an
 
 @pytest.mark.parametrize(
     ("language", "words"),
-    [("en", b"Popular with learners here"), ("zh-hans", "学员都在学".encode())],
+    [("en", "Popular with learners here"), ("zh-hans", "学员都在学")],
 )
 def test_the_switch_changes_the_language_and_stays_on_the_page(client, language, words) -> None:
     response = client.post("/i18n/setlang/", {"language": language, "next": "/?from=switch"})
