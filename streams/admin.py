@@ -159,8 +159,9 @@ class LiveSessionAdmin(SellerRowsAdmin):
             gettext_lazy("When"),
             {
                 "fields": [
-                    ("scheduled_at", "planned_minutes"),
-                    ("status_label", "n_reminded"),
+                    "scheduled_at",
+                    ("planned_minutes", "n_reminded"),
+                    "status_label",
                     ("started_at", "ended_at"),
                 ]
             },
@@ -184,7 +185,7 @@ class LiveSessionAdmin(SellerRowsAdmin):
         shown = super().get_fieldsets(request, obj)
         if obj is not None:
             return shown
-        when = (shown[1][0], {"fields": [("scheduled_at", "planned_minutes")]})
+        when = (shown[1][0], {"fields": ["scheduled_at", "planned_minutes"]})
         return [shown[0], when]
 
     def get_readonly_fields(
