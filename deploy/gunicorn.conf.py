@@ -1,6 +1,11 @@
 """The web server: processes for cores, threads for waiting."""
 
+from __future__ import annotations
+
 import os
+import shutil
+import tempfile
+from typing import Any
 
 workers = int(os.environ.get("WEB_PROCESSES", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))
@@ -10,3 +15,20 @@ graceful_timeout = 20
 # Fresh processes now and then keep a slow leak from growing into an outage.
 max_requests = 20_000
 max_requests_jitter = 2_000
+# It lies in the home folder under one name, which a second server there would take away.
+control_socket_disable = True
+
+# /metrics sums over the processes by files in this folder; set before they load the platform.
+_counters = tempfile.mkdtemp(prefix="livecourse-counters-")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _counters
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Take a process that ended out of the gauges of those that live."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    shutil.rmtree(_counters, ignore_errors=True)

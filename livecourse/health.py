@@ -1,16 +1,20 @@
-"""Whether the process is up, and whether what it needs can be reached."""
+"""Whether the process is up, whether what it needs can be reached, and what it counted."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 
+from django.conf import settings
 from django.core.cache import cache
 from django.core.cache.backends.base import InvalidCacheBackendError
+from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from django_prometheus.exports import ExportToDjangoView
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -35,6 +39,24 @@ def readyz(request: HttpRequest) -> JsonResponse:
     parts = {"database": _ask_database, "broker": _ask_broker, "cache": _ask_cache}
     state = {name: _answers(name, ask) for name, ask in parts.items()}
     return JsonResponse(state, status=200 if all(v == "ok" for v in state.values()) else 503)
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Counters for Prometheus, for whom METRICS_TOKEN or its absence admits."""
+    if not _may_read_metrics(request):
+        raise PermissionDenied
+    return ExportToDjangoView(request)
+
+
+def _may_read_metrics(request: HttpRequest) -> bool:
+    if settings.METRICS_TOKEN:
+        sent = request.headers.get("Authorization", "")
+        return constant_time_compare(sent, f"Bearer {settings.METRICS_TOKEN}")
+    # A proxy on this machine also comes from loopback, but says for whom it asks.
+    is_forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    return request.META.get("REMOTE_ADDR") in ("127.0.0.1", "::1") and not is_forwarded
 
 
 def _answers(name: str, ask: Callable[[], None]) -> str:

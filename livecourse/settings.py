@@ -23,7 +23,8 @@ environ.Env.read_env(BASE_DIR / ".env")
 
 # --- Safety ---------------------------------------------------------------------------
 
-# Off by default, so that forgetting it is safe. `make run` turns it on.
+# Off by default, so that forgetting it is safe; `make run` leaves it off as well. On, it shows
+# errors with their source and takes a known key: for development alone.
 DEBUG = env.bool("DEBUG", default=False)
 
 _INSECURE_KEY = "insecure-key-for-development-only-never-use-it-on-a-server"
@@ -42,7 +43,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # On behind TLS (the default with DEBUG off); set False to try production mode on plain HTTP.
 USE_TLS = env.bool("USE_TLS", default=not DEBUG)
 SECURE_SSL_REDIRECT = USE_TLS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000) if USE_TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = USE_TLS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = USE_TLS
@@ -219,27 +220,58 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_TIME_LIMIT = env.int("TASK_TIME_LIMIT_SECONDS", default=3600)
+# A task is asked to stop after the first time, which its model run records, and killed after the
+# second, a minute later.
+CELERY_TASK_SOFT_TIME_LIMIT = env.int("TASK_TIME_LIMIT_SECONDS", default=3600)
+CELERY_TASK_TIME_LIMIT = CELERY_TASK_SOFT_TIME_LIMIT + 60
+if CELERY_BROKER_URL.startswith(("redis", "sentinel")):
+    # Redis gives a message that is not acknowledged for so long to another worker: it must be
+    # longer than any task may take. Celery reads it in three places, which must agree.
+    CELERY_VISIBILITY_TIMEOUT = CELERY_TASK_TIME_LIMIT + 600
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": CELERY_VISIBILITY_TIMEOUT}
+    CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"visibility_timeout": CELERY_VISIBILITY_TIMEOUT}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 # Minutes between two rounds of session figures; the nightly fits start at REBUILD_HOUR.
 FIGURES_EVERY_MINUTES = env.int("FIGURES_EVERY_MINUTES", default=10)
 REBUILD_HOUR = env.int("REBUILD_HOUR", default=4)
+# Every message expires before the next one of its kind is sent, so that a worker that was down
+# for a day runs each task once, not a hundred times.
 CELERY_BEAT_SCHEDULE = {
-    "profiles": {"task": "analytics.profiles", "schedule": timedelta(minutes=30)},
+    "profiles": {
+        "task": "analytics.profiles",
+        "schedule": timedelta(minutes=30),
+        "options": {"expires": 29 * 60},
+    },
     "figures": {
         "task": "analytics.figures",
         "schedule": timedelta(minutes=FIGURES_EVERY_MINUTES),
+        "options": {"expires": FIGURES_EVERY_MINUTES * 60 - 30},
     },
     "recommend": {
         "task": "analytics.recommend",
         "schedule": crontab(hour=str(REBUILD_HOUR), minute="0"),
+        "options": {"expires": 23 * 3600},
     },
-    "conversion": {"task": "analytics.conversion", "schedule": crontab(minute="20")},
-    "learning": {"task": "analytics.learning", "schedule": crontab(minute="40")},
+    "conversion": {
+        "task": "analytics.conversion",
+        "schedule": crontab(minute="20"),
+        "options": {"expires": 59 * 60},
+    },
+    "learning": {
+        "task": "analytics.learning",
+        "schedule": crontab(minute="40"),
+        "options": {"expires": 59 * 60},
+    },
     "retention": {
         "task": "analytics.retention",
         "schedule": crontab(hour=str(REBUILD_HOUR), minute="30"),
+        "options": {"expires": 23 * 3600},
+    },
+    "tidy_broker": {
+        "task": "livecourse.tidy_broker",
+        "schedule": timedelta(hours=6),
+        "options": {"expires": 5 * 3600},
     },
 }
 
@@ -404,6 +436,12 @@ UNFOLD = {
     },
 }
 IMPORT_EXPORT_USE_TRANSACTIONS = True
+
+# --- Watching -------------------------------------------------------------------------
+
+# Who reads /metrics sends it as `Authorization: Bearer ...`; without one, only programs on this
+# machine that ask the web server itself, not through a proxy, may read it.
+METRICS_TOKEN = env("METRICS_TOKEN", default="")
 
 # --- Logging --------------------------------------------------------------------------
 

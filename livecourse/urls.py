@@ -13,7 +13,7 @@ from streams.views import home
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
-    path("", include("django_prometheus.urls")),
+    path("metrics", health.metrics, name="metrics"),
     path("admin/", admin.site.urls),
     path("api/v1/", include("livecourse.api_urls")),
     path("i18n/", include("django.conf.urls.i18n")),

