@@ -28,3 +28,8 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 # `manage.py lintmigrations`, which `make check` runs.
 INSTALLED_APPS = [*INSTALLED_APPS, "django_migration_linter"]  # noqa: F405
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+    # In a file, not in memory, where all threads of a test would share one connection: then a
+    # server that answers a browser while the test reads gets "table is locked", or worse, the
+    # other's transaction.
+    DATABASES["default"]["TEST"] = {"NAME": os.path.join(_folder, "tests.sqlite3")}  # noqa: F405

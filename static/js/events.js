@@ -65,10 +65,17 @@ async function send() {
   queue = [];
   // Kept until the server has answered: closing the page now loses nothing.
   keep(events);
+  let size = MOST_SENT;
   while (events.length) {
-    const batch = events.slice(0, MOST_SENT);
+    const batch = events.slice(0, size);
     const answer = await post(batch);
     if (answer === "later") return;
+    if (answer === "refused" && batch.length > 1) {
+      // One wrong event refuses its whole batch: halve it until that one stands alone.
+      size = batch.length >> 1;
+      continue;
+    }
+    size = MOST_SENT;
     events.splice(0, batch.length);
     keep(events);
   }
@@ -84,7 +91,8 @@ async function post(events) {
       keepalive: true,
     });
     // What the server refuses as wrong will not become right; what it is too busy for may.
-    return response.ok || response.status === 400 || response.status === 422 ? "done" : "later";
+    if (response.ok) return "stored";
+    return response.status === 400 || response.status === 422 ? "refused" : "later";
   } catch {
     return "later";
   }
