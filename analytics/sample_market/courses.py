@@ -18,6 +18,7 @@ from analytics.sample_market.texts import (
     phrases,
     pick,
     table,
+    title_of,
     topics,
 )
 from analytics.sample_market.truth import CLUSTERS
@@ -237,7 +238,7 @@ def _course(
         seller=seller.user,
         kind=kind,
         slug=f"{topic.slug}-{key}-{language}",
-        title=capital(template.format(x=name, X=capital(name))),
+        title=title_of(template, name),
         language=language,
         category=categories[topic.category],
         level=level,

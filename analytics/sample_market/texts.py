@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,8 @@ import numpy as np
 
 FOLDER = Path(__file__).resolve().parent
 LANGUAGES = ("zh", "en")
+# Between a Chinese character and a Latin letter or digit, in either order.
+MEETING = re.compile(r"(?<=[\u4e00-\u9fff])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9])(?=[\u4e00-\u9fff])")
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,13 @@ def fill(
     points = topic.points[language]
     p, q, r = (points[k] for k in chance.permutation(len(points))[:3])
     name = topic.names[language]
-    text = template.format(x=name, X=capital(name), p=p, P=capital(p), q=q, r=r, **more)
-    return capital(text)
+    return title_of(template, name, p=p, P=capital(p), q=q, r=r, **more)
+
+
+def title_of(template: str, name: str, **more: object) -> str:
+    """The template with a name of a topic, spaced as in print where scripts meet."""
+    text = capital(template.format(x=name, X=capital(name), **more))
+    return MEETING.sub(" ", text)
 
 
 @cache

@@ -18,7 +18,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-BASE = -2.75
+BASE = -3.15
 PRICE = -0.35
 PRICE_AT = 150.0
 COUPON = 0.40

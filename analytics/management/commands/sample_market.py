@@ -87,7 +87,9 @@ class Command(BaseCommand):
     def _print_sign_ins(self) -> None:
         people = sign_ins()
         for person in people:
-            secret = person.password or "(password file gone: manage.py changepassword)"
+            secret = (
+                person.password or f"(its file is gone: manage.py changepassword {person.email})"
+            )
             self.stdout.write(f"{person.role:<10} {person.email:<34} {secret}  {person.name}")
 
 
