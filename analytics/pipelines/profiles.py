@@ -97,7 +97,7 @@ def refresh_profiles(*, everything: bool = False, now: datetime | None = None) -
         with transaction.atomic():
             _make_sure_nobody_overtook(before)
             run.n_results = upsert_values(
-                Profile, _rows(states, sources, run=run, now=now), key="user"
+                Profile, _rows(states, sources, run=run, now=now), key=["user"]
             )
             _forget(sources.people)
             if base:

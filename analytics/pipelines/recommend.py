@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -30,7 +31,7 @@ from analytics.models import (
 )
 from analytics.pipelines.learning_data import LearningData, read_learning_data
 from analytics.pipelines.runs import keep_out, recorded_run, serve
-from analytics.pipelines.writing import BATCH
+from analytics.pipelines.writing import BATCH, upsert_values
 
 METHODS: dict[str, Callable[[], BaseRecommender]] = {
     "popularity": PopularityRecommender,
@@ -95,27 +96,32 @@ def score_methods(
     data: LearningData, *, split: str = "last", limit: int | None = None
 ) -> list[dict[str, Any]]:
     """Fit and score every method on one split; see `evaluate_recommender` for the metrics."""
+    return [score for score, _tuned in _scored_methods(data, split=split, limit=limit)]
+
+
+def _scored_methods(
+    data: LearningData, *, split: str, limit: int | None
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The score of each method, and the parameters that its fit found by search."""
     train, test = SPLITS[split](data.pairs)
     if test.empty:
-        return []
+        return
     users = np.unique(test["user"])
     if limit is not None and limit < len(users):
         users = np.sort(np.random.default_rng(SEED).choice(users, size=limit, replace=False))
-    return [
-        {
-            "method": name,
-            **evaluate_recommender(
-                make(),
-                data.interactions(train),
-                data.interactions(test),
-                user_features=data.user_features,
-                item_features=data.item_features,
-                exclude=data.taken(train),
-                users=users,
-            ),
-        }
-        for name, make in METHODS.items()
-    ]
+    history, held_out, had = data.interactions(train), data.interactions(test), data.taken(train)
+    for name, make in METHODS.items():
+        recommender = make()
+        score = evaluate_recommender(
+            recommender,
+            history,
+            held_out,
+            user_features=data.user_features,
+            item_features=data.item_features,
+            exclude=had,
+            users=users,
+        )
+        yield {"method": name, **score}, recommender.tuned_parameters()
 
 
 def refresh_recommendations(
@@ -137,13 +143,18 @@ def refresh_recommendations(
         if data.pairs.empty or not data.is_published.any():
             raise NothingToLearn("there is no published course that anybody looked at yet")
         say(f"scoring {len(METHODS)} methods")
-        run.scores = score_methods(data, limit=SCORED_PEOPLE)
+        tuned: dict[str, dict[str, Any]] = {}
+        run.scores = []
+        for score, found in _scored_methods(data, split="last", limit=SCORED_PEOPLE):
+            run.scores.append(score)
+            tuned[score["method"]] = found
         run.method = method or (choose_served(run.scores) if run.scores else "popularity")
         if (loss := _loss_against_served(run)) and not force:
             keep_out(run, loss)
             return run
         say(f"fitting {run.method} on everything")
-        recommender = METHODS[run.method]()
+        # What was searched for while scoring, on a part of the same history, is not searched again.
+        recommender = METHODS[run.method]().set_params(**tuned.get(run.method, {}))
         run.parameters = {
             name: value for name, value in recommender.get_params().items() if _is_plain(value)
         }
@@ -191,64 +202,67 @@ def _score_of(run: ModelRun) -> dict[str, float] | None:
 
 def _store(run: ModelRun, recommender: BaseRecommender, data: LearningData) -> int:
     """Write the lists under the new run, where nobody reads them until it is served."""
-    n_rows = 0
-    batch: list[Recommendation] = []
-    for row in _lists(run, recommender, data):
-        batch.append(row)
-        if len(batch) == BATCH:
-            Recommendation.objects.bulk_create(batch)
-            n_rows += len(batch)
-            batch = []
-    Recommendation.objects.bulk_create(batch)
+    n_rows = sum(
+        upsert_values(Recommendation, rows, key=["run", "user"])
+        for rows in _lists(run, recommender, data)
+    )
     popular = PopularityRecommender().fit(
         data.interactions(),
         user_features=data.user_features,
         item_features=data.item_features,
     )
-    nobody = popular.recommend(np.array([0]), n=LIST_LENGTH * 2, exclude_seen=False)
+    nobody = popular.recommend(
+        np.array([0]), n=LIST_LENGTH * 2, exclude_seen=False, candidates=data.is_published
+    )
     PopularCourses.objects.create(
         run=run,
         items=[
             [int(data.course_ids[item]), round(float(score), 6), int(Reason.POPULAR), None]
             for item, score in zip(nobody.items[0], nobody.scores[0], strict=True)
-            if item >= 0 and data.is_published[item]
+            if item >= 0
         ],
     )
     _store_neighbours(run, recommender, data)
-    return n_rows + len(batch)
+    return n_rows
 
 
 def _lists(
     run: ModelRun, recommender: BaseRecommender, data: LearningData
-) -> Iterator[Recommendation]:
+) -> Iterator[list[dict[str, Any]]]:
+    """Rows of some thousand people at a time, by column, with the list as JSON."""
     taken = data.taken()
     step = 10_000
     for start in range(0, len(data.user_ids), step):
         users = np.arange(start, min(start + step, len(data.user_ids)), dtype=np.int32)
         found = recommender.recommend(
-            users, n=LIST_LENGTH, exclude_seen=False, exclude=taken[users]
+            users,
+            n=LIST_LENGTH,
+            exclude_seen=False,
+            exclude=taken[users],
+            candidates=data.is_published,
         )
         course_ids = np.where(found.items >= 0, data.course_ids[found.items], 0)
-        because_ids = np.where(found.because >= 0, data.course_ids[found.because], 0)
-        is_shown = (found.items >= 0) & data.is_published[found.items]
+        because_ids = np.where(
+            found.because >= 0, data.course_ids[found.because].astype(object), None
+        )
         columns = zip(
-            users.tolist(),
+            data.user_ids[users].tolist(),
             course_ids.tolist(),
             np.round(found.scores.astype("float64"), 6).tolist(),
             found.reasons.tolist(),
             because_ids.tolist(),
-            is_shown.tolist(),
+            # Short lists are padded at their end.
+            (found.items >= 0).sum(axis=1).tolist(),
             strict=True,
         )
-        for user, courses, scores, reasons, because, shown in columns:
-            items = [
-                [course, score, reason, cause or None]
-                for course, score, reason, cause, is_in in zip(
-                    courses, scores, reasons, because, shown, strict=True
-                )
-                if is_in
-            ]
-            yield Recommendation(run=run, user_id=int(data.user_ids[user]), items=items)
+        yield [
+            {
+                "run": run.pk,
+                "user": user_id,
+                "items": json.dumps(list(zip(*lists, strict=True))[:n]),
+            }
+            for user_id, *lists, n in columns
+        ]
 
 
 def _store_neighbours(run: ModelRun, recommender: BaseRecommender, data: LearningData) -> None:

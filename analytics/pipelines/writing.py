@@ -43,7 +43,7 @@ def upsert(rows: Sequence[Row], *, key: Sequence[str], leave: Sequence[str] = ()
 
 
 def upsert_values(
-    model: type[Model], rows: Iterable[Mapping[str, Any]], *, key: str, batch: int = BATCH
+    model: type[Model], rows: Iterable[Mapping[str, Any]], *, key: Sequence[str], batch: int = BATCH
 ) -> int:
     """Insert or update rows given as values by field name, and say how many there were.
 
@@ -74,15 +74,16 @@ def _adapted(value: Any) -> Any:
     return value
 
 
-def _upsert_statement(model: type[Model], fields: Sequence[Field], *, key: str) -> str:
+def _upsert_statement(model: type[Model], fields: Sequence[Field], *, key: Sequence[str]) -> str:
     """Names only, all from the model; the values are bound."""
     quote = connection.ops.quote_name
     names = [quote(str(field.column)) for field in fields]
-    changed = [quote(str(field.column)) for field in fields if field.name != key]
+    changed = [quote(str(field.column)) for field in fields if field.name not in key]
     if connection.vendor == "mysql":
         conflict = "ON DUPLICATE KEY UPDATE " + ", ".join(f"{c}=VALUES({c})" for c in changed)
     else:
-        conflict = f"ON CONFLICT ({quote(str(_column(model, key).column))}) DO UPDATE SET "
+        target = ", ".join(quote(str(_column(model, name).column)) for name in key)
+        conflict = f"ON CONFLICT ({target}) DO UPDATE SET "
         conflict += ", ".join(f"{c}=excluded.{c}" for c in changed)
     return (
         f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(names)}) "  # noqa: S608

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -90,6 +90,10 @@ class BaseRecommender(BaseEstimator):
     Attributes: interactions_ (the fitted Interactions), model_, row_reason_, row_item_.
     """
 
+    def tuned_parameters(self) -> dict[str, Any]:
+        """Parameters that the fit found by search: another fit that is given them skips it."""
+        return {}
+
     def fit(
         self,
         interactions: Interactions,
@@ -97,7 +101,12 @@ class BaseRecommender(BaseEstimator):
         user_features: UserFeatures | None = None,
         item_features: ItemFeatures | None = None,
     ) -> Self:
-        """Learn from all users' histories; features that are not given count as unknown."""
+        """Learn from all users' histories; features that are not given count as unknown.
+
+        Raises ValueError when there is no item at all, or features of another length.
+        """
+        if interactions.n_items == 0:
+            raise ValueError("there is no item to recommend")
         if item_features is None:
             item_features = ItemFeatures.unknown(interactions.n_items)
         if user_features is None:

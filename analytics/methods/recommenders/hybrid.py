@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -69,8 +70,8 @@ class HybridRecommender(BaseRecommender):
 
     n_neighbors: neighbours kept per item and model. l2, next_l2: ridge penalties. next_decay,
     window: how the order is weighed. max_dense_items: above it nothing items x items is dense
-    (two such float32 matrices are held at once: 0.5 GB at 8,000). weights: fixed ones instead
-    of the search. random_state: who is held out in the search.
+    (two such float32 matrices are held at once: 0.5 GB at 8,000). weights, half_life: fixed ones
+    instead of the search. random_state: who is held out in the search.
 
     Attributes: model_ (n_features, n_items); weights_ (part to weight); half_life_ (entries);
     tuned_score_ (NDCG@10 of the search, None without one).
@@ -88,6 +89,7 @@ class HybridRecommender(BaseRecommender):
         prior_until: float = 10.0,
         n_tuned: int = 4_000,
         weights: dict[str, float] | None = None,
+        half_life: float | None = None,
         random_state: int = 42,
     ) -> None:
         self.n_neighbors = n_neighbors
@@ -99,7 +101,11 @@ class HybridRecommender(BaseRecommender):
         self.prior_until = prior_until
         self.n_tuned = n_tuned
         self.weights = weights
+        self.half_life = half_life
         self.random_state = random_state
+
+    def tuned_parameters(self) -> dict[str, Any]:
+        return {"weights": self.weights_, "half_life": self.half_life_}
 
     def similar_items(self, items: np.ndarray, *, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
         """(items, scores), each (len(items), n), nearest first, padded with -1 and 0."""
@@ -111,7 +117,8 @@ class HybridRecommender(BaseRecommender):
         self._people = _people_codes(users)
         self._interests = _row_shares(users.interests)
         content = ContentKNNRecommender(n_neighbors=50).fit(interactions, item_features=items)
-        self.weights_, self.half_life_ = dict(self.weights or START_WEIGHTS), HALF_LIVES[1]
+        self.weights_ = dict(self.weights or START_WEIGHTS)
+        self.half_life_ = self.half_life or HALF_LIVES[1]
         self.tuned_score_: float | None = None
         if not interactions.is_ordered:
             self.half_life_ = HALF_LIVES[-1]
