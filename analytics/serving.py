@@ -94,6 +94,8 @@ def _with_courses(rows: Sequence[Row], n: int) -> list[Recommended]:
     courses = Course.objects.with_ratings().select_related("category", "seller").in_bulk(wanted)
     found = []
     for course_id, score, reason, because_id in rows:
+        if len(found) >= n:
+            break
         course = courses.get(course_id)
         if course is not None and course.is_published:
             found.append(
@@ -104,6 +106,4 @@ def _with_courses(rows: Sequence[Row], n: int) -> list[Recommended]:
                     because=courses.get(because_id) if because_id else None,
                 )
             )
-        if len(found) == n:
-            break
     return found

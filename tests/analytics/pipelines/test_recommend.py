@@ -1,0 +1,361 @@
+"""From what people did to the lists that are served."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analytics import serving
+from analytics.methods.reasons import Reason
+from analytics.methods.recommenders import HybridRecommender, PopularityRecommender
+from analytics.models import (
+    CourseNeighbours,
+    EventKind,
+    ModelRun,
+    PopularCourses,
+    Recommendation,
+    RunOutcome,
+    Task,
+)
+from analytics.pipelines import recommend, runs
+from analytics.pipelines.learning_data import read_learning_data
+from analytics.pipelines.recommend import (
+    METHODS,
+    NothingToLearn,
+    hold_out_last,
+    hold_out_last_fraction,
+    refresh_recommendations,
+    score_methods,
+)
+from analytics.pipelines.runs import AlreadyRunning
+from catalog.models import Course, CourseStatus, Enrollment
+from tests.factories import (
+    LONG_AGO,
+    CategoryFactory,
+    CourseFactory,
+    EnrollmentFactory,
+    EventFactory,
+    SellerFactory,
+    UserFactory,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.mariadb]
+
+
+def pairs(*rows: tuple[int, int, float, bool]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["user", "item", "order", "is_taken"]).assign(
+        weight=lambda f: np.where(f["is_taken"], 1.0, 0.1)
+    )
+
+
+class TestSplits:
+    """What is tested leaves the train part, with all that could give it away."""
+
+    DONE = pairs(
+        (0, 0, 1, True),
+        (0, 1, 2, True),
+        (0, 2, 3, True),
+        (0, 3, 4, False),
+        (0, 4, 1.5, False),
+        (1, 0, 9, True),
+        (2, 0, 1, False),
+        (2, 1, 2, False),
+    )
+
+    def test_the_last_course_and_what_came_after_it_are_held_out(self) -> None:
+        train, test = hold_out_last(self.DONE)
+        assert test[["user", "item"]].to_numpy().tolist() == [[0, 2]]
+        assert sorted(train.loc[train["user"] == 0, "item"]) == [0, 1, 4]
+
+    def test_who_has_one_course_or_none_is_not_tested_and_is_learnt_from(self) -> None:
+        train, _ = hold_out_last(self.DONE)
+        assert (train["user"] == 1).sum() == 1
+        assert (train["user"] == 2).sum() == 2
+
+    def test_the_last_fraction_is_cut_at_one_moment_for_all(self) -> None:
+        train, test = hold_out_last_fraction(self.DONE, fraction=0.5)
+        # Taken at 1, 2, 3 and 9: the cut lies at 2.5. Person 1 is new to the model after it.
+        assert train["order"].max() <= 2.5
+        assert test[["user", "item"]].to_numpy().tolist() == [[0, 2]]
+
+    @pytest.mark.parametrize("split", [hold_out_last, hold_out_last_fraction])
+    def test_no_pair_is_on_both_sides(self, split) -> None:
+        rng = np.random.default_rng(5)
+        some = pairs(
+            *zip(
+                rng.integers(0, 40, 600).tolist(),
+                rng.integers(0, 30, 600).tolist(),
+                rng.permutation(600).tolist(),
+                (rng.random(600) > 0.3).tolist(),
+                strict=True,
+            )
+        ).drop_duplicates(["user", "item"])
+        train, test = split(some)
+        assert len(test) > 10
+        assert train.merge(test, on=["user", "item"]).empty
+        newest = train.groupby("user")["order"].max()
+        first_tested = test.groupby("user")["order"].min()
+        both = newest.index.intersection(first_tested.index)
+        assert (newest[both] < first_tested[both]).all()
+
+
+@pytest.fixture
+def market() -> list[Course]:
+    """Eight courses of two fields, and 24 people who keep to one field each."""
+    seller = SellerFactory()
+    fields = [CategoryFactory(), CategoryFactory()]
+    courses = [CourseFactory(seller=seller, category=fields[n // 4]) for n in range(8)]
+    for number in range(24):
+        person = UserFactory()
+        for step in range(3):
+            EnrollmentFactory(
+                user=person,
+                course=courses[number % 2 * 4 + (number + step) % 4],
+                enrolled_at=LONG_AGO + timedelta(days=step, hours=number),
+            )
+        EventFactory(user=person, course=courses[number % 2 * 4], occurred_at=LONG_AGO)
+    return courses
+
+
+def stored(run: ModelRun) -> tuple[list, list, list]:
+    return (
+        list(Recommendation.objects.filter(run=run).order_by("user").values_list("user", "items")),
+        list(
+            CourseNeighbours.objects.filter(run=run)
+            .order_by("course")
+            .values_list("course", "items")
+        ),
+        list(PopularCourses.objects.filter(run=run).values_list("items", flat=True)),
+    )
+
+
+def test_it_stores_a_list_per_person_neighbours_per_course_and_what_is_popular(market) -> None:
+    run = refresh_recommendations()
+    lists, neighbours, (popular,) = stored(run)
+    assert run.outcome == RunOutcome.SERVED
+    assert ModelRun.objects.served(Task.RECOMMEND) == run
+    assert run.n_results == len(lists) == 24
+    assert [course for course, _ in neighbours] == [course.pk for course in market]
+    assert {row[0] for row in popular} == {course.pk for course in market}
+    assert all(row[2] == Reason.POPULAR for row in popular)
+
+
+def test_nobody_is_recommended_what_they_have(market) -> None:
+    run = refresh_recommendations(method="hybrid")
+    has = set(Enrollment.objects.values_list("user", "course"))
+    for row in Recommendation.objects.filter(run=run):
+        assert row.items
+        assert not {(row.user_id, item[0]) for item in row.items} & has
+
+
+def test_a_course_that_was_only_looked_at_may_be_recommended(market) -> None:
+    person = UserFactory()
+    EnrollmentFactory(user=person, course=market[0])
+    EventFactory(user=person, course=market[2], occurred_at=LONG_AGO + timedelta(days=9))
+    run = refresh_recommendations(method="hybrid")
+    items = Recommendation.objects.get(run=run, user=person).items
+    assert market[2].pk in [item[0] for item in items]
+
+
+def test_the_run_records_from_what_how_and_how_good(market) -> None:
+    event = EventFactory(
+        user=UserFactory(), course=market[0], occurred_at=LONG_AGO + timedelta(days=3)
+    )
+    run = refresh_recommendations(method="hybrid")
+    run.refresh_from_db()
+    assert run.method == "hybrid"
+    assert run.parameters["n_neighbors"] == HybridRecommender().n_neighbors
+    assert (run.window_start, run.window_end) == (LONG_AGO, LONG_AGO + timedelta(days=3))
+    assert run.last_event_id == event.pk
+    assert run.n_rows == 25
+    assert [score["method"] for score in run.scores] == list(METHODS)
+    assert all(0 <= score["ndcg@10"] <= 1 for score in run.scores)
+    assert run.fit_seconds >= 0
+    assert run.seconds > 0
+    assert run.peak_mb > 0
+
+
+def test_the_best_method_is_fitted_unless_another_is_asked_for(market) -> None:
+    run = refresh_recommendations()
+    best = max(run.scores, key=lambda score: score["ndcg@10"])
+    assert run.method == best["method"]
+    assert best["ndcg@10"] > run.scores[0]["ndcg@10"], "two camps are more than popularity"
+    assert refresh_recommendations(method="item_knn", force=True).method == "item_knn"
+
+
+def test_a_rerun_on_the_same_data_leaves_the_same_rows_and_no_older_ones(market) -> None:
+    first = refresh_recommendations()
+    before = stored(first)
+    second = refresh_recommendations()
+    assert second.outcome == RunOutcome.SERVED
+    assert stored(second) == before
+    assert stored(first) == ([], [], [])
+    assert ModelRun.objects.filter(pk=first.pk).exists()
+
+
+@pytest.fixture
+def served(market) -> ModelRun:
+    return refresh_recommendations()
+
+
+def scoring(value: float, error: float = 0.001):
+    """A stand-in that finds every method equally good."""
+    return lambda data, **how: [(score, {}) for score in all_scored(value, error)]
+
+
+def all_scored(value: float, error: float) -> list[dict]:
+    return [{"method": name, "ndcg@10": value, "ndcg@10_se": error} for name in METHODS]
+
+
+def test_a_worse_fit_is_kept_out_and_the_last_good_lists_stay(served, monkeypatch) -> None:
+    before = stored(served)
+    monkeypatch.setattr(recommend, "_scored_methods", scoring(0.01))
+    run = refresh_recommendations()
+    run.refresh_from_db()
+    assert run.outcome == RunOutcome.KEPT_OUT
+    assert f"run #{served.pk}" in run.message
+    assert ModelRun.objects.served(Task.RECOMMEND) == served
+    assert stored(served) == before
+    assert stored(run) == ([], [], [])
+
+
+def test_a_worse_fit_is_served_when_forced(served, monkeypatch) -> None:
+    monkeypatch.setattr(recommend, "_scored_methods", scoring(0.01))
+    run = refresh_recommendations(force=True)
+    assert ModelRun.objects.served(Task.RECOMMEND) == run
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "error", "outcome"),
+    [
+        (0.20, 0.197, 0.0, RunOutcome.SERVED),
+        (0.20, 0.195, 0.0, RunOutcome.KEPT_OUT),
+        (0.20, 0.195, 0.01, RunOutcome.SERVED),
+        (0.20, 0.170, 0.01, RunOutcome.KEPT_OUT),
+    ],
+)
+def test_a_little_loss_or_one_within_the_noise_is_tolerated(
+    served, monkeypatch, before, now, error, outcome
+) -> None:
+    served.scores = all_scored(before, error)
+    served.save()
+    monkeypatch.setattr(recommend, "_scored_methods", scoring(now, error))
+    assert refresh_recommendations(method=served.method).outcome == outcome
+
+
+@pytest.mark.parametrize("step", ["fit", "recommend", "similar_items"])
+def test_a_failure_at_any_step_leaves_the_last_good_lists_served(served, monkeypatch, step) -> None:
+    before = stored(served)
+
+    def broken(*args: object, **more: object) -> None:
+        raise MemoryError("too large")
+
+    monkeypatch.setattr(recommend, "_scored_methods", lambda data, **how: [])
+    monkeypatch.setattr(HybridRecommender, step, broken)
+    with pytest.raises(MemoryError):
+        refresh_recommendations(method="hybrid", force=True)
+    failed = ModelRun.objects.get(outcome=RunOutcome.FAILED)
+    assert "too large" in failed.message
+    assert ModelRun.objects.served(Task.RECOMMEND) == served
+    assert stored(served) == before
+
+
+def test_rows_that_a_failed_run_left_are_never_read_and_go_with_the_next(
+    served, monkeypatch
+) -> None:
+    monkeypatch.setattr(recommend, "_store_neighbours", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        refresh_recommendations(force=True)
+    failed = ModelRun.objects.get(outcome=RunOutcome.FAILED)
+    assert stored(failed)[0], "the lists were written before it failed"
+    monkeypatch.undo()
+    refresh_recommendations(force=True)
+    assert stored(failed) == ([], [], [])
+
+
+def test_a_withdrawn_course_teaches_but_is_not_recommended(market) -> None:
+    withdrawn = market[1]
+    Course.objects.filter(pk=withdrawn.pk).update(status=CourseStatus.ARCHIVED)
+    run = refresh_recommendations(method="hybrid")
+    lists, neighbours, (popular,) = stored(run)
+    shown = [item[0] for _, items in [*lists, *neighbours] for item in items]
+    assert withdrawn.pk not in [*shown, *(item[0] for item in popular)]
+    assert dict(neighbours)[withdrawn.pk], "who took it still says what else they took"
+
+
+def test_withdrawn_courses_do_not_shorten_a_list(market, monkeypatch) -> None:
+    monkeypatch.setattr(recommend, "LIST_LENGTH", 2)
+    Course.objects.filter(pk__in=[market[0].pk, market[1].pk]).update(status=CourseStatus.ARCHIVED)
+    newcomer = UserFactory()
+    EventFactory(user=newcomer, course=market[2])
+    run = refresh_recommendations(method="popularity", force=True)
+    assert len(Recommendation.objects.get(run=run, user=newcomer).items) == 2
+
+
+def test_people_without_personalisation_are_not_learnt_from_and_get_what_is_popular(
+    market,
+) -> None:
+    shy = UserFactory(is_personalised=False)
+    alone = CourseFactory()
+    for course in (market[0], alone):
+        EnrollmentFactory(user=shy, course=course)
+        EventFactory(user=shy, course=course, kind=EventKind.PURCHASE)
+    run = refresh_recommendations()
+    assert not Recommendation.objects.filter(run=run, user=shy).exists()
+    (popular,) = stored(run)[2]
+    assert popular[-1][0] == alone.pk, "nobody whom we may learn from took it"
+    found = serving.recommended_courses(user=shy)
+    assert found
+    assert {one.reason_code for one in found} == {"popular"}
+
+
+def test_it_says_so_when_there_is_nothing_to_learn(market) -> None:
+    served = refresh_recommendations()
+    Course.objects.update(status=CourseStatus.ARCHIVED)
+    with pytest.raises(NothingToLearn):
+        refresh_recommendations()
+    assert ModelRun.objects.served(Task.RECOMMEND) == served
+
+
+def test_an_empty_market_is_nothing_to_learn_from() -> None:
+    with pytest.raises(NothingToLearn):
+        refresh_recommendations()
+    assert ModelRun.objects.get().outcome == RunOutcome.FAILED
+
+
+def test_a_market_too_small_to_hold_anything_out_gets_what_is_popular() -> None:
+    EnrollmentFactory()
+    run = refresh_recommendations()
+    assert (run.method, run.scores, run.outcome) == ("popularity", [], RunOutcome.SERVED)
+
+
+def test_it_leaves_the_work_to_a_process_that_is_at_it(market, monkeypatch, held_elsewhere) -> None:
+    monkeypatch.setattr(runs, "only_one", held_elsewhere)
+    with pytest.raises(AlreadyRunning):
+        refresh_recommendations()
+    assert not ModelRun.objects.exists()
+
+
+def test_a_limit_scores_the_same_people_each_time(market, monkeypatch) -> None:
+    asked = []
+
+    class Watched(PopularityRecommender):
+        def recommend(self, users, **how):
+            asked.append(users.tolist())
+            return super().recommend(users, **how)
+
+    monkeypatch.setattr(recommend, "METHODS", {"popularity": Watched})
+    data = read_learning_data()
+    for _ in range(2):
+        score_methods(data, limit=7)
+    assert asked[0] == asked[1]
+    assert len(set(asked[0])) == 7
+
+
+@pytest.mark.parametrize("split", ["last", "last-fraction"])
+def test_every_method_is_scored_on_each_split(market, split) -> None:
+    scores = score_methods(read_learning_data(), split=split)
+    assert [score["method"] for score in scores] == list(METHODS)
