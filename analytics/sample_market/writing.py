@@ -98,10 +98,7 @@ def sign_ins() -> list[SignIn]:
     path = password_file()
     password = path.read_text().strip() if path.exists() else ""
     people = User.objects.filter(import_source=SOURCE, email__isnull=False).order_by("pk")
-    return [
-        SignIn(str(user.email), user.get_role_display(), user.display_name, password)
-        for user in people
-    ]
+    return [SignIn(str(user.email), user.role, user.display_name, password) for user in people]
 
 
 def password_file() -> Path:

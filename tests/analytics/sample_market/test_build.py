@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from datetime import timedelta
@@ -209,8 +210,6 @@ def test_the_best_hour_is_the_one_that_truth_names():
 
 
 def test_truth_is_plain_enough_for_json(market):
-    import json
-
     told = json.loads(json.dumps(market.truth.as_json()))
     assert told["best_hour"] == truth.BEST_HOUR
     assert len(told["taste_of"]) == 300
