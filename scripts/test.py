@@ -42,7 +42,10 @@ def _pytest(
 ) -> int:
     """One run of pytest, shown as it goes; adds its closing counts to `counts`."""
     print(f"test: {where}", flush=True)
-    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", *arguments]
+    # A file stays in one process, for its servers and rows; the files in the order that
+    # tests/conftest.py gives them, not by their number of tests.
+    spread = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+    command = [sys.executable, "-m", "pytest", *spread, *arguments]
     process = subprocess.Popen(
         command,
         cwd=ROOT,

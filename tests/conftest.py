@@ -12,6 +12,8 @@ from django.core.cache import cache
 
 from tests import servers
 
+SLOW_FOLDERS = ("operation", "browser")
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On SQLite all but what is for MariaDB alone; on MariaDB what is marked for it.
@@ -24,7 +26,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mark = item.get_closest_marker("mariadb")
         is_wanted = mark is not None if on_mariadb else not (mark and mark.kwargs.get("only"))
         (kept if is_wanted else left).append(item)
-    items[:] = kept
+    # Files go to the two processes in this order: those that wait for servers and browsers first,
+    # so that neither process is left alone with one of them at the end.
+    items[:] = sorted(kept, key=lambda item: item.path.parent.name not in SLOW_FOLDERS)
     config.hook.pytest_deselected(items=left)
 
 
