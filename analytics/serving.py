@@ -92,7 +92,7 @@ def _with_courses(rows: Sequence[Row], n: int) -> list[Recommended]:
     """The rows as recommendations; courses that were withdrawn since the fit fall out."""
     wanted = {row[0] for row in rows} | {row[3] for row in rows if row[3]}
     courses = Course.objects.with_ratings().select_related("category", "seller").in_bulk(wanted)
-    found = []
+    found: list[Recommended] = []
     for course_id, score, reason, because_id in rows:
         if len(found) >= n:
             break

@@ -242,9 +242,8 @@ def _lists(
             candidates=data.is_published,
         )
         course_ids = np.where(found.items >= 0, data.course_ids[found.items], 0)
-        because_ids = np.where(
-            found.because >= 0, data.course_ids[found.because].astype(object), None
-        )
+        because_ids = data.course_ids[found.because].astype(object)
+        because_ids[found.because < 0] = None
         columns = zip(
             data.user_ids[users].tolist(),
             course_ids.tolist(),

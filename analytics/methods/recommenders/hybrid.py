@@ -120,7 +120,7 @@ class HybridRecommender(BaseRecommender):
         self.weights_ = dict(self.weights or START_WEIGHTS)
         self.half_life_ = self.half_life or HALF_LIVES[1]
         self.tuned_score_: float | None = None
-        if not interactions.is_ordered:
+        if self.half_life is None and not interactions.is_ordered:
             self.half_life_ = HALF_LIVES[-1]
         if self.weights is None:
             self._tune(interactions, items, content.model_)
@@ -229,7 +229,8 @@ class HybridRecommender(BaseRecommender):
             )
             return float(ndcg_at(found, wanted).mean())
 
-        half_lives = HALF_LIVES if interactions.is_ordered else HALF_LIVES[-1:]
+        is_searched = self.half_life is None and interactions.is_ordered
+        half_lives = HALF_LIVES if is_searched else (self.half_life_,)
         by_half_life = {
             half_life: score(self._part_queries(rest, users, half_life), self.weights_)
             for half_life in half_lives

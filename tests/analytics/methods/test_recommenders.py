@@ -395,6 +395,23 @@ def test_it_works_where_the_order_is_unknown() -> None:
     assert (model.recommend(np.arange(N_USERS), n=1).items[:, 0] == MISSING).all()
 
 
+def test_a_given_half_life_is_taken_while_the_weights_are_searched() -> None:
+    data, users, items = two_camps()
+    model = HybridRecommender(half_life=4.0).fit(data, user_features=users, item_features=items)
+    assert model.half_life_ == 4.0
+    assert model.tuned_score_ is not None
+
+
+def test_a_fit_given_what_another_found_is_the_same_without_a_search() -> None:
+    data, users, items = two_camps()
+    first = HybridRecommender().fit(data, user_features=users, item_features=items)
+    again = HybridRecommender(**first.tuned_parameters())
+    again.fit(data, user_features=users, item_features=items)
+    assert again.tuned_score_ is None
+    np.testing.assert_array_equal(again.model_.toarray(), first.model_.toarray())
+    np.testing.assert_array_equal(again.recommend([0, 1]).items, first.recommend([0, 1]).items)
+
+
 def test_given_weights_are_taken_as_they_are() -> None:
     data, users, items = two_camps()
     only = dict.fromkeys(
