@@ -23,17 +23,10 @@ def market() -> Market:
     return make_market()
 
 
-# Dark once at each width: colours do not depend on the language.
+# Both languages at both widths, both schemes at both widths.
 @pytest.mark.parametrize(
     ("width", "language", "scheme"),
-    [
-        (390, "en", "light"),
-        (390, "zh", "light"),
-        (1440, "en", "light"),
-        (1440, "zh", "light"),
-        (390, "zh", "dark"),
-        (1440, "en", "dark"),
-    ],
+    [(390, "en", "light"), (390, "zh", "dark"), (1440, "zh", "light"), (1440, "en", "dark")],
 )
 def test_axe_finds_nothing_serious_on_any_page(
     open_page, axe, live_server, market, width, language, scheme
