@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlencode
@@ -40,7 +40,8 @@ def _moment(value: object) -> datetime:
     moment = datetime.fromisoformat(str(value))
     if moment.tzinfo is None:
         raise ValueError("no zone")
-    return moment
+    # Here, where an overflow is caught: the first and last hours of the calendar have no UTC.
+    return moment.astimezone(UTC)
 
 
 def _amount(value: object) -> Decimal:

@@ -143,7 +143,15 @@ def test_a_course_that_comes_meanwhile_moves_no_page(api: APIClient) -> None:
     assert second["next"] is None
 
 
-@pytest.mark.parametrize("cursor", ["x", "e30=", "WzEsWzFdXQ==", "é", "W2ZhbHNlLFsiMSIsIDFdXQ=="])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        *("x", "e30=", "WzEsWzFdXQ==", "é", "W2ZhbHNlLFsiMSIsIDFdXQ=="),
+        # The first and the last hours of the calendar, in zones where UTC has no such time.
+        "W2ZhbHNlLFsiMDAwMS0wMS0wMVQwMDowMDowMCsyMzo1OSIsMV1d",
+        "W2ZhbHNlLFsiOTk5OS0xMi0zMVQyMzo1OTo1OS0yMzo1OSIsMV1d",
+    ],
+)
 def test_a_cursor_that_somebody_edited_is_no_page(api: APIClient, cursor: str) -> None:
     response = api.get(COURSES, {"cursor": cursor})
 
