@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from analytics.models import Event, EventKind
-from catalog.models import Course, CourseStatus
-from streams.models import LiveSession
+from catalog.models import Course, CourseStatus, Enrollment
+from streams.models import LiveSession, SessionStatus
 
 MOST_EVENTS = 500
 # Clocks of phones run ahead; an app that was offline sends late.
@@ -30,6 +30,8 @@ LARGEST_VALUE = {
     EventKind.LESSON_PROGRESS: 86_400,
     EventKind.LIKE: 1_000,
 }
+# What can be done in a live session while it is broadcast, or replayed, and at no other time.
+ON_AIR_KINDS = (EventKind.WATCH, EventKind.CHAT)
 TRIES = 5
 # InnoDB's numbers for a deadlock and for a lock that took too long.
 TRY_AGAIN = (1213, 1205)
@@ -97,20 +99,34 @@ def take_in(
         for _id, event in sorted(by_id.items())
         if event.id not in known
     ]
-    _store(rows)
-    return Intake(len(events), len(rows))
+    return Intake(len(events), len(rows) if _store(rows, viewer=viewer) else 0)
 
 
-def _store(rows: list[Event]) -> None:
+def _store(rows: list[Event], *, viewer: User | AnonymousUser) -> bool:
+    """Whether they were stored: not of somebody who erased their account meanwhile."""
     for tries_left in reversed(range(TRIES)):
         try:
             with transaction.atomic():
+                if viewer.is_authenticated and not _still_allows(viewer):
+                    return False
                 # A copy that was stored meanwhile is left alone by its unique id.
                 Event.objects.bulk_create(rows, ignore_conflicts=True)
-            return
+            return True
         except OperationalError as error:
             if not tries_left or error.args[0] not in TRY_AGAIN:
                 raise
+
+    return False
+
+
+def _still_allows(viewer: User) -> bool:
+    """Whether the person allows personalisation now; their row is locked until the commit.
+
+    Without the lock, an erasure or a refusal that commits between the check of the request
+    and the insert would leave events that nothing removes any more.
+    """
+    people = User.objects.select_for_update().filter(pk=viewer.pk, is_active=True)
+    return people.filter(is_personalised=True).values_list("pk", flat=True).first() is not None
 
 
 def _check(events: Sequence[NewEvent], *, viewer: User | AnonymousUser, now: datetime) -> None:
@@ -118,6 +134,8 @@ def _check(events: Sequence[NewEvent], *, viewer: User | AnonymousUser, now: dat
     sessions = _known_sessions(
         {event.live_session for event in events if event.live_session}, viewer
     )
+    studied = {e.course for e in events if e.course and e.kind == EventKind.LESSON_PROGRESS}
+    learned = _learned_courses(studied, viewer)
     for index, event in enumerate(events):
         if not now - OLDEST <= event.occurred_at <= now + AHEAD:
             raise BadEvent(
@@ -137,6 +155,42 @@ def _check(events: Sequence[NewEvent], *, viewer: User | AnonymousUser, now: dat
                 index, "live_session", "unknown_session", _("there is no such live session.")
             )
         _check_meaning(index, event)
+        if event.kind == EventKind.LESSON_PROGRESS and event.course not in learned:
+            # What is learned counts it as a course taken: it would leave the person's
+            # recommendations, and weigh like a purchase in everybody else's.
+            raise BadEvent(
+                index, "course", "not_enrolled", _("only learners of the course make progress.")
+            )
+        if event.kind in ON_AIR_KINDS and event.live_session is not None:
+            _check_on_air(index, event, sessions[event.live_session], now)
+
+
+def _check_on_air(index: int, event: NewEvent, session: LiveSession, now: datetime) -> None:
+    """Watching and chatting need a broadcast: else the figures of a session could be made up."""
+    start, end = session.started_at, session.ended_at
+    is_open = session.status == SessionStatus.LIVE or (
+        session.status == SessionStatus.REPLAY and event.kind == EventKind.WATCH
+    )
+    if (
+        start is None
+        or event.occurred_at < start - AHEAD
+        or (not is_open and end is not None and event.occurred_at > end + AHEAD)
+    ):
+        raise BadEvent(
+            index,
+            "live_session",
+            "not_on_air",
+            _("the live session was not on air at that time."),
+        )
+    most = int((now - start + AHEAD).total_seconds())
+    if event.value is not None and event.value > most:
+        raise BadEvent(
+            index,
+            "value",
+            "value_not_allowed",
+            _("the value of “%(kind)s” must be above 0 and at most %(most)d.")
+            % {"kind": event.kind.api_name, "most": most},
+        )
 
 
 def _check_meaning(index: int, event: NewEvent) -> None:
@@ -194,8 +248,15 @@ def _known_courses(wanted: set[int], viewer: Any) -> set[int]:
     return set(found.values_list("pk", flat=True))
 
 
-def _known_sessions(wanted: set[int], viewer: Any) -> set[int]:
+def _known_sessions(wanted: set[int], viewer: Any) -> dict[int, LiveSession]:
     if not wanted:
-        return set()
+        return {}
     found = LiveSession.objects.visible_to(viewer).filter(pk__in=wanted)
-    return set(found.values_list("pk", flat=True))
+    return {one.pk: one for one in found.only("status", "started_at", "ended_at")}
+
+
+def _learned_courses(wanted: set[int], viewer: Any) -> set[int]:
+    if not wanted or not viewer.is_authenticated:
+        return set()
+    found = Enrollment.objects.active().filter(user=viewer, course__in=wanted)
+    return set(found.values_list("course_id", flat=True))

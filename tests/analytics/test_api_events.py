@@ -17,7 +17,8 @@ from accounts.models import User
 from analytics.events import CLIENT_KINDS, MOST_EVENTS, NewEvent, take_in
 from analytics.models import Event, EventKind
 from catalog.models import Course
-from tests.factories import CourseFactory, LiveSessionFactory, UserFactory
+from streams.models import LiveSession
+from tests.factories import CourseFactory, EnrollmentFactory, LiveSessionFactory, UserFactory
 
 EVENTS = "/api/v1/events/"
 
@@ -224,6 +225,8 @@ class TestAllOrNothing:
 
     def test_every_kind_of_a_client_is_taken_with_a_fitting_value(self, api: APIClient) -> None:
         course, session = CourseFactory(), LiveSessionFactory(live=True)
+        learner = EnrollmentFactory(course=course).user
+        api.force_authenticate(learner)
         valued = {EventKind.WATCH: 30, EventKind.LESSON_PROGRESS: 12.5, EventKind.LIKE: 3}
 
         response = send(
@@ -278,6 +281,90 @@ class TestAllOrNothing:
         assert response.json()["stored"] == MOST_EVENTS
         assert seconds < 1, f"{MOST_EVENTS / seconds:.0f} events per second"
         print(f"{MOST_EVENTS / seconds:.0f} events per second")
+
+
+@pytest.mark.django_db
+class TestWhatCannotBeMadeUp:
+    """Events that would change figures, or what is recommended, without having happened."""
+
+    @pytest.mark.parametrize("learns", ["nothing", "another course", "no longer"])
+    def test_only_learners_of_a_course_make_progress_in_it(
+        self, api: APIClient, learns: str
+    ) -> None:
+        course = CourseFactory()
+        person = UserFactory()
+        if learns == "another course":
+            EnrollmentFactory(user=person)
+        if learns == "no longer":
+            EnrollmentFactory(user=person, course=course, is_active=False)
+        api.force_authenticate(person)
+
+        response = send(api, event(course, kind="lesson_progress", value=600))
+
+        (error,) = response.json()["errors"]
+        assert (response.status_code, error["attr"], error["code"]) == (
+            400,
+            "events.0.course",
+            "not_enrolled",
+        )
+        assert not Event.objects.exists()
+
+    def test_somebody_who_is_not_signed_in_makes_no_progress(self, api: APIClient) -> None:
+        assert send(api, event(CourseFactory(), kind="lesson_progress", value=9)).status_code == 400
+
+    @pytest.mark.parametrize("kind,value", [("watch", 60), ("chat", None)])
+    def test_nothing_is_watched_or_said_before_a_session_begins_or_after_it(
+        self, api: APIClient, kind: str, value: float | None
+    ) -> None:
+        now = timezone.now()
+        scheduled = LiveSessionFactory()
+        live = LiveSessionFactory(live=True)
+        ended = LiveSessionFactory(
+            status="ended", started_at=now - timedelta(hours=3), ended_at=now - timedelta(hours=2)
+        )
+
+        def tell(session: LiveSession, ago: timedelta) -> int:
+            told = event(kind=kind, value=value, live_session=session.pk)
+            return send(api, {**told, "occurred_at": (now - ago).isoformat()}).status_code
+
+        assert tell(scheduled, timedelta()) == 400
+        assert tell(live, timedelta(hours=2)) == 400
+        assert tell(ended, timedelta(hours=1)) == 400
+        assert not Event.objects.exists()
+        # What an app sends late was true when it happened.
+        assert tell(live, timedelta(minutes=10)) == 200
+        assert tell(ended, timedelta(hours=2, minutes=30)) == 200
+
+    def test_a_replay_is_watched_later_but_nobody_chats_in_it(self, api: APIClient) -> None:
+        session = LiveSessionFactory(ended=True, status="replay")
+
+        watched = send(api, event(kind="watch", value=60, live_session=session.pk))
+        said = send(api, event(kind="chat", live_session=session.pk))
+
+        assert (watched.status_code, said.status_code) == (200, 400)
+
+    def test_nobody_watched_longer_than_the_session_is_on_air(self, api: APIClient) -> None:
+        session = LiveSessionFactory(live=True)
+
+        response = send(api, event(kind="watch", value=7_200, live_session=session.pk))
+
+        assert response.status_code == 400
+        assert response.json()["errors"][0]["attr"] == "events.0.value"
+
+    def test_events_of_a_request_that_an_erasure_overtakes_are_not_stored(self) -> None:
+        course, asking = CourseFactory(), UserFactory()
+        # Another request took the consent back after this one had read its person.
+        User.objects.filter(pk=asking.pk).update(is_personalised=False)
+
+        intake = take_in(
+            [NewEvent(uuid.uuid4(), EventKind.VIEW, timezone.now(), course=course.pk)],
+            viewer=asking,
+            visitor_id=None,
+            now=timezone.now(),
+        )
+
+        assert (intake.n_received, intake.n_stored) == (1, 0)
+        assert not Event.objects.exists()
 
 
 @pytest.mark.mariadb(only=True)
