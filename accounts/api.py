@@ -30,7 +30,7 @@ from accounts.serializers import (
     SignInSerializer,
     TokensSerializer,
 )
-from accounts.sign_in import register_person, sign_in_person
+from accounts.sign_in import ensure_confirmed, register_person, sign_in_person
 from accounts.tokens import refresh_tokens, tokens_of
 
 
@@ -55,17 +55,21 @@ class SignInAPIView(GenericAPIView):
 class RegisterView(SignInAPIView):
     serializer_class = RegisterSerializer
 
-    @extend_schema(operation_id="register", responses={201: TokensSerializer})
+    @extend_schema(operation_id="register", responses={201: TokensSerializer, 403: ErrorSerializer})
     def post(self, request: Request) -> Response:
-        """Make an account and sign in to it."""
+        """Make an account and sign in to it; 403 `email_unconfirmed` asks to confirm it first."""
         person = register_person(**self.read(request))
+        ensure_confirmed(request=request._request, person=person)
         return Response(tokens_of(person), status=status.HTTP_201_CREATED)
 
 
 class TokenView(SignInAPIView):
     serializer_class = SignInSerializer
 
-    @extend_schema(operation_id="sign_in", responses={200: TokensSerializer, 401: ErrorSerializer})
+    @extend_schema(
+        operation_id="sign_in",
+        responses={200: TokensSerializer, 401: ErrorSerializer, 403: ErrorSerializer},
+    )
     def post(self, request: Request) -> Response:
         """Sign in; after some wrong passwords there is a pause (429, `locked_out`)."""
         person = sign_in_person(request=request, **self.read(request))
@@ -73,6 +77,7 @@ class TokenView(SignInAPIView):
             raise AuthenticationFailed(
                 _("There is no account with this e-mail address and password."), "wrong_password"
             )
+        ensure_confirmed(request=request._request, person=person)
         return Response(tokens_of(person))
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from allauth.account import app_settings
+from allauth.account.internal.flows.email_verification import send_verification_email_for_user
 from allauth.account.models import EmailAddress
+from allauth.account.utils import has_verified_email
 from axes.helpers import get_cool_off
 from django.contrib.auth import authenticate
 from django.contrib.auth.signals import user_logged_in
@@ -31,8 +34,35 @@ class LockedOut(Exception):
         self.wait_seconds = wait_seconds
 
 
+class EmailUnconfirmed(Exception):
+    """The account may be signed in to only after its address was confirmed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("Please confirm your e-mail address first: we have sent you a message with a link.")
+        )
+
+
+def ensure_confirmed(*, request: HttpRequest, person: User) -> None:
+    """Send the link to confirm the address and raise EmailUnconfirmed, where the platform
+    demands that addresses are confirmed and the person's is not yet."""
+    if not _must_confirm() or has_verified_email(person):
+        return
+    # Bounds how often one address is written to.
+    send_verification_email_for_user(request, person)
+    raise EmailUnconfirmed
+
+
+def _must_confirm() -> bool:
+    return app_settings.EMAIL_VERIFICATION == app_settings.EmailVerificationMethod.MANDATORY
+
+
 def register_person(*, email: str, password: str, language: str = "") -> User:
-    """Make a viewer's account with an address that is yet to be confirmed, or raise EmailTaken."""
+    """Make a viewer's account with an address that is yet to be confirmed, or raise EmailTaken.
+
+    Where addresses must be confirmed, a taken one raises EmailUnconfirmed like a new one: only
+    its owner may learn that there is an account.
+    """
     try:
         with transaction.atomic():
             person = User.objects.create_user(email, password, language=language)
@@ -40,7 +70,7 @@ def register_person(*, email: str, password: str, language: str = "") -> User:
                 user=person, email=person.email, primary=True, verified=False
             )
     except IntegrityError as error:
-        raise EmailTaken from error
+        raise (EmailUnconfirmed if _must_confirm() else EmailTaken)() from error
     return person
 
 

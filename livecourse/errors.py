@@ -7,7 +7,7 @@ from drf_standardized_errors.handler import ExceptionHandler
 from rest_framework import exceptions, status
 
 from accounts.personal_data import EndedByOperator, WrongPassword
-from accounts.sign_in import EmailTaken, LockedOut
+from accounts.sign_in import EmailTaken, EmailUnconfirmed, LockedOut
 from analytics.events import BadEvent
 from catalog.lesson_progress import NotALearner, PositionBeyondEnd
 from catalog.reviews import AlreadyReviewed, NotEnrolled
@@ -21,6 +21,7 @@ REFUSALS: dict[type[Exception], tuple[int, str]] = {
     EndedByOperator: (status.HTTP_409_CONFLICT, "ended_by_operator"),
     NotEnrolled: (status.HTTP_403_FORBIDDEN, "not_enrolled"),
     NotALearner: (status.HTTP_403_FORBIDDEN, "not_enrolled"),
+    EmailUnconfirmed: (status.HTTP_403_FORBIDDEN, "email_unconfirmed"),
     LockedOut: (status.HTTP_429_TOO_MANY_REQUESTS, "locked_out"),
 }
 # What a rule finds wrong in one field of the body: the field and the code.

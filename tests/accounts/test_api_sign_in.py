@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -76,6 +77,37 @@ def test_a_weak_password_or_a_wrong_address_makes_no_account(
     assert response.status_code == 400
     assert {error["attr"] for error in response.json()["errors"]} == {attr}
     assert not User.objects.exists()
+
+
+class TestWhereAddressesMustBeConfirmed:
+    @pytest.fixture(autouse=True)
+    def must_confirm(self, settings) -> None:
+        settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+
+    def test_a_new_account_gets_a_link_and_no_tokens_until_it_was_followed(
+        self, api: APIClient, mailoutbox: list
+    ) -> None:
+        body = {"email": "new@example.com", "password": PASSWORD}
+
+        registered = api.post(REGISTER, body)
+        early = api.post(TOKEN, body)
+
+        for refused in (registered, early):
+            assert (refused.status_code, code(refused)) == (403, "email_unconfirmed")
+            assert "access" not in refused.json()
+        assert [mail.to for mail in mailoutbox] == [["new@example.com"]]
+        link = re.search(r"/account/confirm-email/[^/\s]+/", mailoutbox[0].body)
+        assert link
+        api.post(link.group())
+        assert api.post(TOKEN, body).status_code == 200
+
+    def test_a_stranger_cannot_tell_a_taken_address_from_a_new_one(self, api: APIClient) -> None:
+        UserFactory(email="taken@example.com")
+
+        taken = api.post(REGISTER, {"email": "taken@example.com", "password": PASSWORD})
+        new = api.post(REGISTER, {"email": "new@example.com", "password": PASSWORD})
+
+        assert (taken.status_code, taken.json()) == (new.status_code, new.json())
 
 
 def test_a_token_opens_ones_account(api: APIClient) -> None:
