@@ -12,6 +12,8 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -125,6 +127,10 @@ def erase_account(person: User) -> None:
         log.objects.filter(username__in=addresses).delete()
     EmailAddress.objects.filter(user=person).delete()
     StatedAttributes.objects.filter(user=person).delete()
+    # The admin's log keeps the name, or the address, under which a row was once changed.
+    LogEntry.objects.filter(
+        content_type=ContentType.objects.get_for_model(User), object_id=str(person.pk)
+    ).update(object_repr=str(person.pk))
     BlacklistedToken.objects.bulk_create(
         [BlacklistedToken(token=token) for token in OutstandingToken.objects.filter(user=person)],
         ignore_conflicts=True,

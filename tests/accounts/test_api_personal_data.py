@@ -7,6 +7,7 @@ import uuid
 import pytest
 from allauth.account.models import EmailAddress
 from django.apps import apps
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.sessions.models import Session
 from django.db.models import Model
 from django.test import Client
@@ -33,6 +34,7 @@ from tests.factories import (
     LessonFactory,
     LessonProgressFactory,
     ModelRunFactory,
+    OperatorFactory,
     OrderAttributionFactory,
     OrderFactory,
     PurchaseFactory,
@@ -57,6 +59,7 @@ def person_with_everything(canary: str) -> User:
         external_id=canary,
     )
     EmailAddress.objects.create(user=person, email=person.email, primary=True)
+    LogEntry.objects.log_actions(OperatorFactory().pk, [person], CHANGE, single_object=True)
     StatedAttributesFactory(user=person)
     record_consent(user=person, purpose=Purpose.TERMS, is_granted=True)
     ChosenInterest.objects.create(user=person, category=CategoryFactory())
