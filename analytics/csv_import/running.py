@@ -26,6 +26,8 @@ from analytics.csv_import.targets import ImportContext, Row, Stored, Target
 from analytics.csv_import.users import Users
 from analytics.models import ImportRun
 from analytics.pipelines.locks import only_one
+from catalog.models import Course
+from streams.models import LiveSession
 
 TARGETS: dict[str, Callable[[ImportContext], Target]] = {
     "users": Users,
@@ -262,7 +264,19 @@ def _read_header(
 def _source(name: str) -> str:
     if not name.strip() or len(name) > SOURCE_LENGTH or not name.isprintable():
         raise UnusableFile(f"--source needs a name of 1 to {SOURCE_LENGTH} characters")
-    return name.strip()
+    source = name.strip()
+    for model in (User, Course, LiveSession):
+        # MariaDB takes Shop and shop for the same: one would change the rows of the other.
+        there = model._default_manager.filter(import_source=source).values_list(
+            "import_source", flat=True
+        )
+        other = there.order_by().first()
+        if other is not None and other != source:
+            raise UnusableFile(
+                f'--source {source}: there are rows of "{other}", which this database takes for '
+                "the same name: give that one, or one that differs in more than capitals"
+            )
+    return source
 
 
 def _seller(email: str | None) -> User | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from django.core.management import CommandError
 
 from accounts.models import Role, StatedAttributes, User
 from tests.factories import UserFactory
@@ -89,3 +90,14 @@ def test_it_refuses_an_id_that_the_database_takes_for_another_one(import_csv, cs
     assert "line 2: cannot be stored beside what is there" in outcome.err
     assert User.objects.get(import_source="csv", display_name="Ann").external_id == "U_a"
     assert User.objects.filter(display_name="Cy").exists()
+
+
+@pytest.mark.mariadb(only=True)
+def test_it_refuses_a_source_that_the_database_takes_for_another_one(import_csv, csv_file):
+    """Else the people of the one shop would be renamed by the file of the other."""
+    import_csv("users", csv_file("external_id,display_name\nu1,Ann\n"), "--source", "shop")
+
+    with pytest.raises(CommandError, match='rows of "shop"'):
+        import_csv("users", csv_file("external_id,display_name\nu1,Bob\n"), "--source", "Shop")
+
+    assert User.objects.get().display_name == "Ann"
