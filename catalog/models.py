@@ -283,8 +283,18 @@ class Coupon(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=(
-                    Q(kind=DiscountKind.PERCENT, percent__range=(1, 100), amount__isnull=True)
-                    | Q(kind=DiscountKind.AMOUNT, amount__gt=0, percent__isnull=True)
+                    Q(
+                        kind=DiscountKind.PERCENT,
+                        percent__isnull=False,
+                        percent__range=(1, 100),
+                        amount__isnull=True,
+                    )
+                    | Q(
+                        kind=DiscountKind.AMOUNT,
+                        amount__isnull=False,
+                        amount__gt=0,
+                        percent__isnull=True,
+                    )
                 ),
                 name="coupon_percent_or_amount",
             ),
@@ -337,7 +347,12 @@ class Promotion(models.Model):
             models.CheckConstraint(condition=Q(price__gte=0), name="promotion_price_not_negative"),
             models.CheckConstraint(
                 condition=Q(seats__isnull=True, seats_left__isnull=True)
-                | Q(seats_left__gte=0, seats_left__lte=F("seats")),
+                | Q(
+                    seats__isnull=False,
+                    seats_left__isnull=False,
+                    seats_left__gte=0,
+                    seats_left__lte=F("seats"),
+                ),
                 name="promotion_seats_within",
             ),
         ]

@@ -100,6 +100,8 @@ CHECKS: dict[str, tuple[Callable[[], models.Model], list[dict[str, object]]]] = 
         [
             {"percent": 0},
             {"percent": 101},
+            {"percent": None},
+            {"kind": "amount", "percent": None, "amount": None},
             {"amount": Decimal(5)},
             {"kind": "amount", "percent": None, "amount": Decimal(0)},
             {"kind": "amount", "amount": Decimal(5)},
@@ -114,7 +116,14 @@ CHECKS: dict[str, tuple[Callable[[], models.Model], list[dict[str, object]]]] = 
     "coupon_minimum_spend": (made.CouponFactory, [{"minimum_spend": Decimal("-0.01")}]),
     "promotion_window": (made.PromotionFactory, [{"ends_at": models.F("starts_at")}]),
     "promotion_price_not_negative": (made.PromotionFactory, [{"price": Decimal("-0.01")}]),
-    "promotion_seats_within": (made.PromotionFactory, [{"seats": 3, "seats_left": 4}]),
+    "promotion_seats_within": (
+        made.PromotionFactory,
+        [
+            {"seats": 3, "seats_left": 4},
+            {"seats": 5, "seats_left": None},
+            {"seats": None, "seats_left": 5},
+        ],
+    ),
     "order_total_within_list_total": (
         made.OrderFactory,
         [{"total": Decimal("-0.01")}, {"total": Decimal("100.01")}],
