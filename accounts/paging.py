@@ -46,7 +46,7 @@ def _moment(value: object) -> datetime:
 
 def _amount(value: object) -> Decimal:
     amount = Decimal(str(value))
-    if not amount.is_finite() or abs(amount) > LARGEST_ID:
+    if not amount.is_finite() or abs(amount) > LARGEST_ID or amount != round(amount, 2):
         raise ValueError("not an amount")
     return amount
 

@@ -159,6 +159,12 @@ def test_a_cursor_that_somebody_edited_is_no_page(api: APIClient, cursor: str) -
     assert response.json()["errors"][0]["code"] == "not_found"
 
 
+def test_a_cursor_with_a_price_that_no_course_can_have_is_no_page(api: APIClient) -> None:
+    response = api.get(COURSES, {"sort": "price", "cursor": "W2ZhbHNlLFsiMWUtOTk5OTk5OTkiLDFdXQ=="})
+
+    assert response.status_code == 404
+
+
 def test_a_list_takes_the_same_few_queries_however_long(
     api: APIClient, django_assert_num_queries
 ) -> None:
