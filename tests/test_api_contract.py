@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from io import StringIO
 
 import pytest
 import schemathesis
 from django.core.management import call_command
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 from rest_framework.test import APIClient
@@ -100,7 +103,21 @@ def any_input(operation: schemathesis.schemas.APIOperation) -> SearchStrategy:
     return fitting | operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
 
 
-@pytest.mark.django_db
+@pytest.fixture
+def open_connection(db: None) -> Iterator[None]:
+    """Keep the connection, in whose transaction the rows are, beyond the end of a request.
+
+    Django's own test client does the same.
+    """
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in signals:
+        signal.connect(close_old_connections)
+
+
+@pytest.mark.usefixtures("open_connection")
 def test_no_input_breaks_the_api_or_its_word(
     person: User | None, rows: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
