@@ -10,18 +10,18 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
+
+from analytics.methods.process_memory import resident_mb
 
 if TYPE_CHECKING:
     from analytics.methods.interactions import Interactions
     from analytics.methods.recommenders.base import BaseRecommender, ItemFeatures, UserFeatures
 
 CUTOFF = 10
-PAGE_BYTES = 4096
 
 
 def ndcg_at(items: np.ndarray, wanted: sparse.csr_matrix) -> np.ndarray:
@@ -110,12 +110,12 @@ def _mean(values: np.ndarray) -> float:
 def peak_memory(every_seconds: float = 0.01) -> Iterator[list[float]]:
     """The largest resident memory of the process during the block, in MB, as the one element
     of the yielded list. Sampled: the operating system's own mark never goes down again."""
-    peak = [_resident_mb()]
+    peak = [resident_mb()]
     is_done = threading.Event()
 
     def watch() -> None:
         while not is_done.wait(every_seconds):
-            peak[0] = max(peak[0], _resident_mb())
+            peak[0] = max(peak[0], resident_mb())
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -124,8 +124,4 @@ def peak_memory(every_seconds: float = 0.01) -> Iterator[list[float]]:
     finally:
         is_done.set()
         watcher.join()
-        peak[0] = max(peak[0], _resident_mb())
-
-
-def _resident_mb() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES / 1e6
+        peak[0] = max(peak[0], resident_mb())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 import traceback
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from django.db import transaction
 from django.utils import timezone
 
+from analytics.methods.process_memory import peak_mb
 from analytics.models import ModelRun, RunOutcome, ServedRun, Task
 from analytics.pipelines.locks import only_one
 
@@ -46,7 +46,7 @@ def recorded_run(task: Task) -> Iterator[ModelRun]:
             raise
         finally:
             run.seconds = round(time.monotonic() - began, 3)
-            run.peak_mb = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+            run.peak_mb = round(peak_mb(), 1)
             run.finished_at = timezone.now()
             run.save()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from analytics.csv_import.columns import ColumnMap
 from analytics.csv_import.errors import UnusableFile
 from analytics.csv_import.progress import OvertakenImport
 from analytics.csv_import.running import DELIMITERS, TARGETS, ImportRequest, import_file
+from analytics.methods.process_memory import peak_mb
 
 
 class Command(BaseCommand):
@@ -93,7 +92,7 @@ class Command(BaseCommand):
         self._say(
             f"{report.n_stored:,} rows {verb}, {report.n_unchanged:,} already there, "
             f"{report.n_refused:,} refused; {report.n_lines:,} lines, {report.seconds:.1f} s, "
-            f"{rate:,.0f} rows/s, peak memory {_peak_mb():.0f} MB"
+            f"{rate:,.0f} rows/s, peak memory {peak_mb():.0f} MB"
         )
 
     def _say(self, text: str) -> None:
@@ -117,9 +116,3 @@ def _pairs(given: list[str], shape: str, *, is_turned: bool) -> dict[str, str]:
             raise CommandError(f'"{ours}" is given more than once')
         pairs[ours] = other
     return pairs
-
-
-def _peak_mb() -> float:
-    """The largest resident memory of this process in MB; Linux counts in kB, macOS in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
