@@ -60,6 +60,8 @@ CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
         "img-src": [SELF, "data:"],
+        # Sellers keep their videos where they like, behind TLS on https alone.
+        "media-src": [SELF, "https:"] if USE_TLS else [SELF, "https:", "http:"],
         "object-src": [NONE],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
@@ -158,6 +160,16 @@ VENDOR_DIR.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static", ("vendor", VENDOR_DIR)]
 MEDIA_URL = env("MEDIA_URL", default="/media/")
 MEDIA_ROOT = Path(env("MEDIA_ROOT", default=str(VAR_DIR / "media")))
+# Files that are sold, which only their owners get: no address leads into this folder, so it must
+# not lie in one that a web server hands out.
+PRIVATE_ROOT = Path(env("PRIVATE_ROOT", default=str(VAR_DIR / "private")))
+if PRIVATE_ROOT.resolve().is_relative_to(MEDIA_ROOT.resolve()):
+    raise ImproperlyConfigured("PRIVATE_ROOT must not lie in MEDIA_ROOT, which everybody may read.")
+# With nginx in front, the prefix of its `internal` location for that folder, such as /private/:
+# then nginx sends the bytes, and only the question who gets them comes here. Empty sends them here.
+PRIVATE_ACCEL_PREFIX = env("PRIVATE_ACCEL_PREFIX", default="")
+# Of one file of a lesson; the proxy in front must let as much through.
+MAX_FILE_MB = env.int("MAX_FILE_MB", default=200)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
