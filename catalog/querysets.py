@@ -112,6 +112,26 @@ class EnrollmentQuerySet(models.QuerySet):
         return self.filter(is_active=True)
 
 
+class AppendOnly(TypeError):
+    """Somebody tried to change or delete what is only ever added to."""
+
+
+class LedgerQuerySet(models.QuerySet):
+    """Moves of money: added, never changed or deleted."""
+
+    def managed_by(self, user: Person) -> LedgerQuerySet:
+        """An operator sees all moves, a seller those of lines of theirs."""
+        if not user.is_authenticated or not user.is_staff:
+            return self.none()
+        return self if user.is_superuser else self.filter(purchase__course__seller=user)
+
+    def update(self, **values: object) -> int:
+        raise AppendOnly("the ledger is append-only")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise AppendOnly("the ledger is append-only")
+
+
 class OfferQuerySet(models.QuerySet):
     """Coupons and promotions."""
 
