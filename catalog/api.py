@@ -10,6 +10,7 @@ from django.db.models import FloatField, Prefetch, QuerySet
 from django.db.models.functions import Cast, Coalesce
 from django.http import Http404
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -23,7 +24,9 @@ from accounts.paging import PagedByKeys, SortKey, amount, moment, real, whole
 from accounts.requester import person_of
 from accounts.serializers import ErrorSerializer
 from catalog.cards import CourseCard, course_cards
+from catalog.downloads import NoFile, link_to_file
 from catalog.interests import choose_interests
+from catalog.learning import lessons_known_to
 from catalog.lesson_progress import ensure_learner, record_progress
 from catalog.models import Course, Enrollment, Lesson, LessonProgress, Review
 from catalog.outline import outline_of
@@ -35,6 +38,7 @@ from catalog.serializers import (
     CourseQuerySerializer,
     CourseWithLearnersSerializer,
     EnrollmentSerializer,
+    FileLinkSerializer,
     LessonProgressSerializer,
     MeWithInterestsSerializer,
     ReviewSerializer,
@@ -182,15 +186,7 @@ class LessonProgressView(GenericAPIView):
 
     def lesson(self, pk: int) -> Lesson:
         """The lesson, where the person may know that it exists."""
-        lesson = get_object_or_404(Lesson.objects.select_related("section__course"), pk=pk)
-        course, person = lesson.section.course, person_of(self.request)
-        is_known = (
-            Course.objects.visible_to(person).filter(pk=course.pk).exists()
-            or Enrollment.objects.active().filter(user=person, course=course).exists()
-        )
-        if not is_known:
-            raise Http404
-        return lesson
+        return get_object_or_404(lessons_known_to(person_of(self.request)), pk=pk)
 
     @extend_schema(
         operation_id="lesson_progress",
@@ -220,3 +216,25 @@ class LessonProgressView(GenericAPIView):
             learner=person_of(request), lesson=lesson, moment=timezone.now(), **body.validated_data
         )
         return Response(self.get_serializer(progress).data)
+
+
+class LessonFileView(GenericAPIView):
+    serializer_class = FileLinkSerializer
+
+    @extend_schema(
+        operation_id="lesson_file", responses={200: FileLinkSerializer, 403: ErrorSerializer}
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """Where an owner of the course gets the lesson's file, for ten minutes.
+
+        The address opens for nobody else: send the same token, or the same session.
+        """
+        person = person_of(request)
+        lesson = get_object_or_404(lessons_known_to(person), pk=pk)
+        try:
+            link = link_to_file(person=person, lesson=lesson, moment=timezone.now())
+        except NoFile as error:
+            raise Http404 from error
+        url = request.build_absolute_uri(reverse("catalog:file", args=[link.token]))
+        shown = {"url": url, "expires_at": link.expires_at}
+        return Response(self.get_serializer(shown).data)

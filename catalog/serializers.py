@@ -196,3 +196,10 @@ class LessonProgressSerializer(serializers.Serializer):
     def to_representation(self, instance: LessonProgress) -> dict[str, Any]:
         instance.is_completed = instance.completed_at is not None  # type: ignore[attr-defined]
         return super().to_representation(instance)
+
+
+class FileLinkSerializer(serializers.Serializer):
+    """Where a file is got, and until when."""
+
+    url = serializers.URLField(help_text="An absolute address, for the same person alone.")
+    expires_at = serializers.DateTimeField()

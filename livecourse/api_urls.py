@@ -49,6 +49,7 @@ urlpatterns = [
     path("live-sessions/<int:pk>/reminder/", streams.ReminderView.as_view(), name="reminder"),
     path("enrollments/", catalog.EnrollmentListView.as_view(), name="enrollments"),
     path("lessons/<int:pk>/progress/", catalog.LessonProgressView.as_view(), name="progress"),
+    path("lessons/<int:pk>/file/", catalog.LessonFileView.as_view(), name="lesson_file"),
     path(
         "seller/sessions/<int:pk>/metrics/",
         analytics.SessionMetricsView.as_view(),

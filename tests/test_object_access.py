@@ -111,6 +111,12 @@ EXPECTED: dict[tuple[str, str], Line] = {
         draft=hidden(anon=401, seller=403, operator=403),
         body={"seconds": 5, "position_seconds": 5},
     ),
+    ("lesson_file", "GET"): Line(
+        403,
+        {"anon": 401, "viewer": 200, "seller": 200, "operator": 200},
+        rows=("lesson",),
+        draft=hidden(anon=401, seller=200, operator=200),
+    ),
     ("session_metrics", "GET"): Line(
         200,
         {**STAFF, "other_seller": 404},
@@ -144,7 +150,7 @@ def world() -> dict[str, dict]:
             LiveSessionFactory(seller=seller, draft=True),
         ),
     ):
-        lesson = LessonFactory(section=SectionFactory(course=course))
+        lesson = LessonFactory(section=SectionFactory(course=course), file="lessons/a.pdf")
         rows[name] = {"course": course.pk, "session": session.pk, "lesson": lesson.pk}
     EnrollmentFactory(user=people["viewer"], course_id=rows["public"]["course"])
     return {"people": people, "rows": rows}
