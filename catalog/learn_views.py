@@ -22,7 +22,7 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from accounts.models import User
 from accounts.requests import AuthenticatedHttpRequest
 from catalog import downloads, learning
-from catalog.lesson_progress import NotALearner
+from catalog.lesson_progress import MOST_STUDY_SECONDS, NotALearner
 from catalog.models import Course, Lesson
 from catalog.private_files import extension_of
 from catalog.responses import numbered_page
@@ -73,6 +73,7 @@ def lesson(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "study": study,
         "lesson": shown,
         "progress": progress,
+        "most_seconds": MOST_STUDY_SECONDS,
         "is_done": shown.pk in study.done,
         "before": before,
         "after": after,
