@@ -281,6 +281,26 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=str(REBUILD_HOUR), minute="30"),
         "options": {"expires": 23 * 3600},
     },
+    "expire_orders": {
+        "task": "catalog.expire_orders",
+        "schedule": timedelta(seconds=20),
+        "options": {"expires": 19},
+    },
+    "check_payments": {
+        "task": "catalog.check_payments",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 59},
+    },
+    "send_refunds": {
+        "task": "catalog.send_refunds",
+        "schedule": timedelta(seconds=30),
+        "options": {"expires": 29},
+    },
+    "deliver_sandbox_notices": {
+        "task": "catalog.deliver_sandbox_notices",
+        "schedule": timedelta(seconds=10),
+        "options": {"expires": 9},
+    },
     "tidy_broker": {
         "task": "livecourse.tidy_broker",
         "schedule": timedelta(hours=6),
@@ -335,6 +355,22 @@ AXES_IPWARE_META_PRECEDENCE_ORDER = (
 # smtp://user:password@host:587/?tls=True; the default prints messages to the console.
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="LiveCourse <noreply@localhost>")
+
+# --- Payment --------------------------------------------------------------------------
+
+# The public address of the platform, without a slash at its end: payment providers send their
+# notifications there, and links in e-mails lead there.
+SITE_URL = env("SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
+# How long an unpaid order holds its seats, its coupon and its times.
+ORDER_HOLD_MINUTES = env.int("ORDER_HOLD_MINUTES", default=15)
+STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY", default="")
+STRIPE_WEBHOOK_SECRET = env("STRIPE_WEBHOOK_SECRET", default="")
+ALIPAY_APP_ID = env("ALIPAY_APP_ID", default="")
+WECHAT_PAY_MCH_ID = env("WECHAT_PAY_MCH_ID", default="")
+# The embedded provider that moves no money: on where no vendor's keys are set.
+SANDBOX_PAYMENTS = env.bool(
+    "SANDBOX_PAYMENTS", default=not (STRIPE_SECRET_KEY or ALIPAY_APP_ID or WECHAT_PAY_MCH_ID)
+)
 
 # --- API ------------------------------------------------------------------------------
 
