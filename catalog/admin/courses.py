@@ -30,6 +30,7 @@ from accounts.seller_admin import (
     admin_link,
 )
 from accounts.templatetags.people import public_name
+from catalog.admin.lesson_files import LessonForm
 from catalog.models import Category, Course, CourseStatus, Lesson, Review, Section
 from catalog.publishing import archive_courses, publish_courses
 from catalog.templatetags.catalog_pages import money
@@ -190,6 +191,7 @@ class CourseAdmin(ExportedModelAdmin, RecordedModelAdmin, SellerRowsAdmin):
 
 class LessonInline(PartInline, StackedInline):
     model = Lesson
+    form = LessonForm
     fields = [
         ("title", "kind"),
         "body",
@@ -200,6 +202,10 @@ class LessonInline(PartInline, StackedInline):
     ordering_field = "position"
     hide_ordering_field = True
     collapsible = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        # The address of a lesson's file names its course.
+        return super().get_queryset(request).select_related("section__course")
 
 
 @admin.register(Section)
