@@ -188,3 +188,37 @@ class Consent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.purpose} {self.is_granted}"
+
+
+class Letter(models.Model):
+    """One e-mail that is to be sent, or was. It holds no text: that is written when it goes.
+
+    `subject_id` is the row that it is about; `kind` says in which table (`accounts.outbox`).
+    """
+
+    key = models.CharField(_("key"), max_length=80, unique=True, editable=False)
+    kind = models.CharField(_("kind"), max_length=32, editable=False)
+    recipient = models.ForeignKey(
+        User, models.CASCADE, related_name="+", verbose_name=_("recipient")
+    )
+    subject_id = models.BigIntegerField(editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    not_before = models.DateTimeField(_("next attempt"), default=timezone.now)
+    n_attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+    dropped_at = models.DateTimeField(_("given up at"), null=True, blank=True)
+    last_error = models.CharField(_("last error"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("letter")
+        verbose_name_plural = _("letters")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(sent_at__isnull=True) | Q(dropped_at__isnull=True),
+                name="letter_sent_or_given_up",
+            )
+        ]
+        indexes = [models.Index(fields=["sent_at", "dropped_at", "not_before"], name="letter_due")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -9,9 +9,14 @@ class CatalogConfig(AppConfig):
     verbose_name = _("Courses and orders")
 
     def ready(self) -> None:
+        from accounts.outbox import register_letter
         from accounts.personal_data import register_holder
-        from catalog import personal_data
+        from catalog import order_letters, personal_data
+        from catalog.fulfilment import RECEIPT
+        from catalog.refunds import REFUND_LETTER
 
         register_holder(
             "catalog", export=personal_data.export_learner, erase=personal_data.erase_learner
         )
+        register_letter(RECEIPT, order_letters.write_receipt)
+        register_letter(REFUND_LETTER, order_letters.write_refund)

@@ -1,26 +1,42 @@
-"""What a course costs now, and why."""
+"""What a course costs now, and why: for cards, pages, cart, API and the order itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from catalog.models import Course, Promotion
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from catalog.coupons import discount_of
+from catalog.discounts import share_out
+from catalog.models import DEFAULT_CURRENCY, Coupon, Course, Promotion
+
+ZERO = Decimal("0.00")
+
+
+class MixedCurrencies(Exception):
+    """Courses in different currencies cannot be paid at once."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Courses in different currencies cannot be bought in one order."))
 
 
 @dataclass(frozen=True)
 class Price:
-    """The price that everybody pays at one moment.
+    """What one course costs at one moment, before any coupon.
 
-    `promotion` is the running one that lowers it, or None when the list price holds.
+    `promotion` is the running one that lowers it, or None when the list price holds; `missed` is
+    a running one that would lower it further and has no seat left.
     """
 
     amount: Decimal
     list_price: Decimal
     currency: str
     promotion: Promotion | None = None
+    missed: Promotion | None = None
 
     @property
     def is_reduced(self) -> bool:
@@ -38,22 +54,119 @@ class Price:
         return int((self.list_price - self.amount) * 100 / self.list_price)
 
 
-def current_prices(courses: Iterable[Course], *, moment: datetime) -> dict[int, Price]:
-    """The price of each course by its id, with one query for all of them."""
+@dataclass(frozen=True)
+class QuoteLine:
+    """One course in a quote: list price - promotion - coupon = price."""
+
+    course: Course
+    offer: Price
+    coupon_discount: Decimal
+
+    @property
+    def list_price(self) -> Decimal:
+        return self.offer.list_price
+
+    @property
+    def promotion_discount(self) -> Decimal:
+        return self.offer.list_price - self.offer.amount
+
+    @property
+    def price(self) -> Decimal:
+        return self.offer.amount - self.coupon_discount
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What courses cost together, line by line; every sum is the sum of its lines."""
+
+    lines: Sequence[QuoteLine]
+    currency: str
+    coupon: Coupon | None = None
+
+    @property
+    def list_total(self) -> Decimal:
+        return sum((line.list_price for line in self.lines), ZERO)
+
+    @property
+    def promotion_discount(self) -> Decimal:
+        return sum((line.promotion_discount for line in self.lines), ZERO)
+
+    @property
+    def coupon_discount(self) -> Decimal:
+        return sum((line.coupon_discount for line in self.lines), ZERO)
+
+    @property
+    def total(self) -> Decimal:
+        return sum((line.price for line in self.lines), ZERO)
+
+    @property
+    def missed(self) -> list[Promotion]:
+        """Running promotions that would lower a line and have no seat left."""
+        return [line.offer.missed for line in self.lines if line.offer.missed]
+
+
+def current_prices(
+    courses: Iterable[Course], *, moment: datetime, also: Collection[int] = ()
+) -> dict[int, Price]:
+    """The price of each course by its id, with one query for all of them.
+
+    `also` are ids of promotions that hold for this buyer besides those for everybody.
+    """
     courses = list(courses)
-    promotions: dict[int, Promotion] = {}
-    running = Promotion.objects.open_to_all_at(moment).filter(course__in=courses)
-    for promotion in running.order_by("-price", "-ends_at"):
-        promotions[promotion.course_id] = promotion
-    return {course.pk: _price(course, promotions.get(course.pk)) for course in courses}
+    best: dict[int, Promotion] = {}
+    taken: dict[int, Promotion] = {}
+    running = Promotion.objects.running_at(moment).filter(
+        Q(is_public=True) | Q(pk__in=also), course__in=courses
+    )
+    for promotion in running.order_by("-price", "-ends_at", "-pk"):
+        has_seat = promotion.seats_left is None or promotion.seats_left > 0
+        (best if has_seat else taken)[promotion.course_id] = promotion
+    return {
+        course.pk: _price(course, best.get(course.pk), taken.get(course.pk)) for course in courses
+    }
 
 
-def current_price(course: Course, *, moment: datetime) -> Price:
+def current_price(course: Course, *, moment: datetime, also: Collection[int] = ()) -> Price:
     """The price of one course."""
-    return current_prices([course], moment=moment)[course.pk]
+    return current_prices([course], moment=moment, also=also)[course.pk]
 
 
-def _price(course: Course, promotion: Promotion | None) -> Price:
-    if promotion is not None and promotion.price < course.list_price:
-        return Price(promotion.price, course.list_price, course.currency, promotion)
-    return Price(course.list_price, course.list_price, course.currency)
+def quote(
+    courses: Sequence[Course],
+    *,
+    moment: datetime,
+    also: Collection[int] = (),
+    coupon: Coupon | None = None,
+) -> Quote:
+    """What the courses cost together at the moment, in their order.
+
+    The courses must come with their category selected when there is a coupon. Raises
+    MixedCurrencies, and CouponRefused when the coupon cannot lower this price.
+    """
+    currencies = {course.currency for course in courses} or {DEFAULT_CURRENCY}
+    if len(currencies) > 1:
+        raise MixedCurrencies
+    (currency,) = currencies
+    prices = current_prices(courses, moment=moment, also=also)
+    offers = [prices[course.pk] for course in courses]
+    shares = [ZERO] * len(offers)
+    if coupon is not None:
+        amounts = [offer.amount for offer in offers]
+        covered, discount = discount_of(coupon, courses, amounts, moment=moment)
+        for place, share in zip(
+            covered, share_out(discount, [amounts[place] for place in covered]), strict=True
+        ):
+            shares[place] = share
+    lines = [
+        QuoteLine(course, offer, share)
+        for course, offer, share in zip(courses, offers, shares, strict=True)
+    ]
+    return Quote(lines, currency, coupon)
+
+
+def _price(course: Course, promotion: Promotion | None, taken: Promotion | None = None) -> Price:
+    amount, holds = course.list_price, None
+    if promotion is not None and promotion.price < amount:
+        amount, holds = promotion.price, promotion
+    missed = taken if taken is not None and taken.price < amount else None
+    return Price(amount, course.list_price, course.currency, holds, missed)

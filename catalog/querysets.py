@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models import Avg, Count, F, Min, OuterRef, Q, Subquery
+from django.db.models import Avg, Count, F, Min, OuterRef, Prefetch, Q, Subquery
 from django.db.models.functions import Coalesce, Least
 
 if TYPE_CHECKING:
@@ -85,6 +85,13 @@ class OrderQuerySet(models.QuerySet):
         if not user.is_authenticated or not user.is_staff:
             return self.none()
         return self if user.is_superuser else self.filter(lines__course__seller=user).distinct()
+
+    def with_lines(self) -> OrderQuerySet:
+        """Fetch the lines with their courses and times, and the coupon, along with the orders."""
+        from catalog.models import Purchase
+
+        lines = Purchase.objects.select_related("course", "slot").order_by("pk")
+        return self.select_related("coupon").prefetch_related(Prefetch("lines", lines))
 
 
 class PurchaseQuerySet(models.QuerySet):

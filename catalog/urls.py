@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from catalog import learn_views, views
+from catalog import learn_views, notification_views, order_views, views
 
 app_name = "catalog"
 urlpatterns = [
@@ -22,5 +22,16 @@ urlpatterns = [
     path("learn/<str:slug>/<int:pk>/", learn_views.lesson, name="lesson"),
     path("learn/<str:slug>/<int:pk>/done/", learn_views.complete, name="complete_lesson"),
     path("learn/<str:slug>/<int:pk>/file/", learn_views.file_link, name="lesson_file"),
+    path("orders/", order_views.order_list, name="orders"),
+    path("orders/<uuid:public_id>/", order_views.order_detail, name="order"),
+    path("orders/<uuid:public_id>/pay/", order_views.pay_order, name="pay_order"),
+    path("orders/<uuid:public_id>/cancel/", order_views.cancel, name="cancel_order"),
+    path("payments/sandbox/<uuid:reference>/", order_views.sandbox, name="sandbox"),
+    path(
+        "payments/sandbox/<uuid:reference>/decide/",
+        order_views.decide_in_sandbox,
+        name="decide_in_sandbox",
+    ),
+    path("payments/<slug:provider>/notify/", notification_views.notification, name="notification"),
     path("account/interests/", views.choose_interests, name="choose_interests"),
 ]

@@ -15,7 +15,9 @@ from rest_framework.views import APIView
 from accounts import api as accounts
 from analytics import api as analytics
 from catalog import api as catalog
+from catalog import order_api as orders
 from streams import api as streams
+from streams import order_api as live_orders
 
 
 @extend_schema(exclude=True)
@@ -47,6 +49,21 @@ urlpatterns = [
     path("live-sessions/<int:pk>/", streams.LiveSessionView.as_view(), name="live_session"),
     path("live-sessions/<int:pk>/messages/", streams.MessageListView.as_view(), name="messages"),
     path("live-sessions/<int:pk>/reminder/", streams.ReminderView.as_view(), name="reminder"),
+    path(
+        "live-sessions/<int:pk>/coupons/",
+        live_orders.SessionCouponListView.as_view(),
+        name="session_coupons",
+    ),
+    path(
+        "live-sessions/<int:pk>/coupons/<int:coupon>/",
+        live_orders.SessionCouponClaimView.as_view(),
+        name="claim_coupon",
+    ),
+    path("orders/", live_orders.OrderListView.as_view(), name="orders"),
+    path("orders/quote/", live_orders.OrderQuoteView.as_view(), name="quote"),
+    path("orders/<uuid:public_id>/", orders.OrderView.as_view(), name="order"),
+    path("orders/<uuid:public_id>/pay/", orders.OrderPayView.as_view(), name="pay"),
+    path("orders/<uuid:public_id>/cancel/", orders.OrderCancelView.as_view(), name="cancel"),
     path("enrollments/", catalog.EnrollmentListView.as_view(), name="enrollments"),
     path("lessons/<int:pk>/progress/", catalog.LessonProgressView.as_view(), name="progress"),
     path("lessons/<int:pk>/file/", catalog.LessonFileView.as_view(), name="lesson_file"),

@@ -9,15 +9,38 @@ from rest_framework import exceptions, status
 from accounts.personal_data import EndedByOperator, WrongPassword
 from accounts.sign_in import EmailTaken, EmailUnconfirmed, LockedOut
 from analytics.events import BadEvent
+from catalog.checkout import AlreadyOwned, KeyReused, NotOnSale, OrderOpen, OwnCourse
+from catalog.coupons import (
+    BelowMinimumSpend,
+    CouponCoversNothing,
+    CouponNotRunning,
+    CouponSpent,
+    UnknownCoupon,
+)
+from catalog.holds import PriceChanged, SoldOut
 from catalog.lesson_progress import NotALearner, PositionBeyondEnd
+from catalog.payments.provider import ProviderUnavailable
+from catalog.payments.registry import UnknownProvider
+from catalog.payments.starting import CurrencyNotTaken, NotPayable
+from catalog.pricing import MixedCurrencies
 from catalog.reviews import AlreadyReviewed, NotEnrolled
 from livecourse.api_bodies import BodyTooLarge
+from streams.live_orders import NotFromThere
 from streams.reminders import NotScheduled
 
 # What a rule refuses: the status that the API answers, and the code that a program can test.
 REFUSALS: dict[type[Exception], tuple[int, str]] = {
     AlreadyReviewed: (status.HTTP_409_CONFLICT, "already_reviewed"),
     NotScheduled: (status.HTTP_409_CONFLICT, "not_scheduled"),
+    AlreadyOwned: (status.HTTP_409_CONFLICT, "already_owned"),
+    OwnCourse: (status.HTTP_409_CONFLICT, "own_course"),
+    OrderOpen: (status.HTTP_409_CONFLICT, "order_open"),
+    SoldOut: (status.HTTP_409_CONFLICT, "sold_out"),
+    CouponSpent: (status.HTTP_409_CONFLICT, "coupon_spent"),
+    PriceChanged: (status.HTTP_409_CONFLICT, "price_changed"),
+    NotPayable: (status.HTTP_409_CONFLICT, "not_payable"),
+    KeyReused: (status.HTTP_422_UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+    ProviderUnavailable: (status.HTTP_503_SERVICE_UNAVAILABLE, "provider_unavailable"),
     EndedByOperator: (status.HTTP_409_CONFLICT, "ended_by_operator"),
     NotEnrolled: (status.HTTP_403_FORBIDDEN, "not_enrolled"),
     NotALearner: (status.HTTP_403_FORBIDDEN, "not_enrolled"),
@@ -28,6 +51,15 @@ REFUSALS: dict[type[Exception], tuple[int, str]] = {
 FIELD_ERRORS: dict[type[Exception], tuple[str, str]] = {
     EmailTaken: ("email", "email_taken"),
     WrongPassword: ("password", "wrong_password"),
+    NotFromThere: ("live_session", "not_from_there"),
+    NotOnSale: ("items", "not_on_sale"),
+    MixedCurrencies: ("items", "mixed_currencies"),
+    UnknownCoupon: ("coupon", "unknown_coupon"),
+    CouponNotRunning: ("coupon", "coupon_not_running"),
+    CouponCoversNothing: ("coupon", "coupon_covers_nothing"),
+    BelowMinimumSpend: ("coupon", "below_minimum_spend"),
+    UnknownProvider: ("provider", "unknown_provider"),
+    CurrencyNotTaken: ("provider", "currency_not_taken"),
     PositionBeyondEnd: ("position_seconds", "beyond_end"),
 }
 

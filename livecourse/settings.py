@@ -281,6 +281,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=str(REBUILD_HOUR), minute="30"),
         "options": {"expires": 23 * 3600},
     },
+    "letters": {
+        "task": "accounts.send_letters",
+        "schedule": timedelta(seconds=20),
+        "options": {"expires": 19},
+    },
     "expire_orders": {
         "task": "catalog.expire_orders",
         "schedule": timedelta(seconds=20),
@@ -358,19 +363,98 @@ DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="LiveCourse <noreply@loca
 
 # --- Payment --------------------------------------------------------------------------
 
-# The public address of the platform, without a slash at its end: payment providers send their
-# notifications there, and links in e-mails lead there.
-SITE_URL = env("SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
-# How long an unpaid order holds its seats, its coupon and its times.
-ORDER_HOLD_MINUTES = env.int("ORDER_HOLD_MINUTES", default=15)
+# The address that buyers and vendors reach, without a slash at its end: for the vendors'
+# notifications and for links in e-mails.
+SITE_URL = (env("SITE_URL", default="") or "http://127.0.0.1:8000").rstrip("/")
+if not SITE_URL.startswith(("http://", "https://")):
+    raise ImproperlyConfigured("SITE_URL must be an address such as https://courses.example.com")
+
+# How long an order keeps seats, coupons and prices while it waits to be paid.
+try:
+    ORDER_HOLD_MINUTES = env.int("ORDER_HOLD_MINUTES", default=15)
+except (ValueError, ImproperlyConfigured):
+    ORDER_HOLD_MINUTES = 0
+if not 1 <= ORDER_HOLD_MINUTES <= 120:
+    raise ImproperlyConfigured("ORDER_HOLD_MINUTES must be a whole number from 1 to 120")
+
+
+def _key_text(name: str) -> str:
+    """The key in variable `name`: its text, with \\n for line ends, or the path of its file."""
+    text = env(name, default="").strip().replace("\\n", "\n")
+    # A bare key is base64 text, which may begin with a slash as a path does.
+    if not text or text.startswith("-----BEGIN") or (len(text) > 200 and "." not in text):
+        return text
+    try:
+        return Path(text).read_text().strip()
+    except (OSError, UnicodeError):
+        raise ImproperlyConfigured(
+            f"{name} must be a key or the path of a file that can be read and holds one"
+        ) from None
+
+
+def _complete(vendor: str, **values: str) -> bool:
+    """Whether the vendor is set up; some of its keys without the others stop the start."""
+    missing = [name for name, value in values.items() if not value]
+    if missing and len(missing) < len(values):
+        raise ImproperlyConfigured(
+            f"{vendor} is set up by half: {', '.join(missing)} missing. Set all of its keys or none"
+        )
+    return not missing
+
+
+# Where the keys come from: docs/payments.md. A vendor without keys is not offered to buyers.
 STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY", default="")
 STRIPE_WEBHOOK_SECRET = env("STRIPE_WEBHOOK_SECRET", default="")
-ALIPAY_APP_ID = env("ALIPAY_APP_ID", default="")
-WECHAT_PAY_MCH_ID = env("WECHAT_PAY_MCH_ID", default="")
-# The embedded provider that moves no money: on where no vendor's keys are set.
-SANDBOX_PAYMENTS = env.bool(
-    "SANDBOX_PAYMENTS", default=not (STRIPE_SECRET_KEY or ALIPAY_APP_ID or WECHAT_PAY_MCH_ID)
+_HAS_STRIPE = _complete(
+    "Stripe",
+    STRIPE_SECRET_KEY=STRIPE_SECRET_KEY,
+    STRIPE_WEBHOOK_SECRET=STRIPE_WEBHOOK_SECRET,
 )
+
+ALIPAY_APP_ID = env("ALIPAY_APP_ID", default="")
+ALIPAY_PRIVATE_KEY = _key_text("ALIPAY_PRIVATE_KEY")
+# Alipay's, not that of the application.
+ALIPAY_PUBLIC_KEY = _key_text("ALIPAY_PUBLIC_KEY")
+# On for keys of Alipay's own sandbox, which has other addresses.
+ALIPAY_SANDBOX = env.bool("ALIPAY_SANDBOX", default=False)
+_HAS_ALIPAY = _complete(
+    "Alipay",
+    ALIPAY_APP_ID=ALIPAY_APP_ID,
+    ALIPAY_PRIVATE_KEY=ALIPAY_PRIVATE_KEY,
+    ALIPAY_PUBLIC_KEY=ALIPAY_PUBLIC_KEY,
+)
+
+WECHAT_PAY_MCH_ID = env("WECHAT_PAY_MCH_ID", default="")
+WECHAT_PAY_APP_ID = env("WECHAT_PAY_APP_ID", default="")
+WECHAT_PAY_PRIVATE_KEY = _key_text("WECHAT_PAY_PRIVATE_KEY")
+WECHAT_PAY_CERT_SERIAL = env("WECHAT_PAY_CERT_SERIAL", default="")
+WECHAT_PAY_API_V3_KEY = env("WECHAT_PAY_API_V3_KEY", default="")
+WECHAT_PAY_PUBLIC_KEY = _key_text("WECHAT_PAY_PUBLIC_KEY")
+WECHAT_PAY_PUBLIC_KEY_ID = env("WECHAT_PAY_PUBLIC_KEY_ID", default="")
+_HAS_WECHAT_PAY = _complete(
+    "WeChat Pay",
+    WECHAT_PAY_MCH_ID=WECHAT_PAY_MCH_ID,
+    WECHAT_PAY_APP_ID=WECHAT_PAY_APP_ID,
+    WECHAT_PAY_PRIVATE_KEY=WECHAT_PAY_PRIVATE_KEY,
+    WECHAT_PAY_CERT_SERIAL=WECHAT_PAY_CERT_SERIAL,
+    WECHAT_PAY_API_V3_KEY=WECHAT_PAY_API_V3_KEY,
+    WECHAT_PAY_PUBLIC_KEY=WECHAT_PAY_PUBLIC_KEY,
+    WECHAT_PAY_PUBLIC_KEY_ID=WECHAT_PAY_PUBLIC_KEY_ID,
+)
+if _HAS_WECHAT_PAY and len(WECHAT_PAY_API_V3_KEY.encode()) != 32:
+    raise ImproperlyConfigured("WECHAT_PAY_API_V3_KEY must have exactly 32 characters")
+
+# The embedded sandbox, whose payments move no money: whoever can buy can then buy for nothing.
+SANDBOX_PAYMENTS = env.bool(
+    "SANDBOX_PAYMENTS", default=not (_HAS_STRIPE or _HAS_ALIPAY or _HAS_WECHAT_PAY)
+)
+
+# A browser follows the form that starts a payment only to addresses that are named here.
+CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"] += [
+    *(["https://checkout.stripe.com"] if _HAS_STRIPE else []),
+    *(["https://*.alipay.com", "https://*.alipaydev.com"] if _HAS_ALIPAY else []),
+    *(["https://wx.tenpay.com"] if _HAS_WECHAT_PAY else []),
+]
 
 # --- API ------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from catalog.models.courses import Course
+from catalog.models.courses import ConsultationSlot, Course
 from catalog.models.money import DEFAULT_CURRENCY, money_field
 from catalog.models.offers import Coupon, Promotion
 from catalog.querysets import EnrollmentQuerySet, OrderQuerySet, PurchaseQuerySet
@@ -87,6 +87,16 @@ class Order(models.Model):
     def __str__(self) -> str:
         return str(self.public_id)
 
+    @property
+    def coupon_discount(self) -> Decimal:
+        """What the coupon took off all lines."""
+        return sum((line.coupon_discount for line in self.lines.all()), Decimal("0.00"))
+
+    @property
+    def promotion_discount(self) -> Decimal:
+        """What promotions took off the list prices of all lines."""
+        return self.list_total - self.coupon_discount - self.total
+
 
 class Purchase(models.Model):
     """One course bought by one person in one order: a line of it."""
@@ -145,6 +155,11 @@ class Purchase(models.Model):
     def promotion_discount(self) -> Decimal:
         """What the promotion took off the list price, before any coupon."""
         return self.list_price - self.coupon_discount - self.price
+
+    @property
+    def booked_slot(self) -> ConsultationSlot | None:
+        """The time of a consultation that this line has."""
+        return getattr(self, "slot", None)
 
 
 class Enrollment(models.Model):

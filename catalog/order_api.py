@@ -1,0 +1,175 @@
+"""The API of orders and payments."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import User
+from accounts.paging import PagedByKeys, moment, whole
+from accounts.requester import person_of
+from accounts.serializers import ErrorSerializer
+from catalog.checkout import OrderRequest, cancel_order, place_order, quote_for
+from catalog.models import Order, OrderStatus, Payment
+from catalog.order_serializers import (
+    OrderInSerializer,
+    OrderSerializer,
+    PaidOrderSerializer,
+    PayInSerializer,
+    QuoteSerializer,
+    idempotency_key,
+)
+from catalog.payments.paying import pay_in_sandbox
+from catalog.payments.registry import provider_named
+from catalog.payments.settling import close_payments
+from catalog.payments.starting import start_payment
+from catalog.pricing import Quote
+
+KEY_HEADER = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description=(
+        "One for each order, such as a UUID. Sent again with the same body, it gives the same "
+        "order; with another body, 422."
+    ),
+)
+
+
+class OrderListView(PagedByKeys):
+    serializer_class = OrderSerializer
+    body_serializer_class: type[OrderInSerializer] = OrderInSerializer
+    sort_keys = (moment("created_at", is_descending=True), whole("pk", is_descending=True))
+
+    @extend_schema(operation_id="orders", responses=OrderSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """One's own orders, newest first."""
+        page = self.page(Order.objects.filter(buyer=person_of(request)).with_lines())
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="place_order",
+        parameters=[KEY_HEADER],
+        request=OrderInSerializer,
+        responses={201: OrderSerializer, 409: ErrorSerializer, 422: ErrorSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Order courses, and hold what they take until `expires_at`.
+
+        Refused with 409 for want of seats (`sold_out`), uses of the coupon (`coupon_spent`),
+        for what one has (`already_owned`) or has ordered (`order_open`), or at another price
+        than expected (`price_changed`). A free order is paid at once.
+        """
+        key = idempotency_key(request.headers.get("Idempotency-Key"))
+        body = self.body_serializer_class(data=request.data, context={"request": request})
+        wanted = body.order_request()
+        order = self.place(person_of(request), wanted, key, body)
+        shown = Order.objects.with_lines().get(pk=order.pk)
+        return Response(self.get_serializer(shown).data, status=status.HTTP_201_CREATED)
+
+    def place(self, buyer: User, wanted: OrderRequest, key: str, body: OrderInSerializer) -> Order:
+        return place_order(buyer=buyer, request=wanted, key=key, moment=timezone.now())
+
+
+class OrderQuoteView(GenericAPIView):
+    serializer_class = QuoteSerializer
+    body_serializer_class: type[OrderInSerializer] = OrderInSerializer
+
+    @extend_schema(
+        operation_id="quote_order", request=OrderInSerializer, responses={200: QuoteSerializer}
+    )
+    def post(self, request: Request) -> Response:
+        """What an order would cost now, line by line; nothing is ordered or held."""
+        body = self.body_serializer_class(data=request.data, context={"request": request})
+        priced = self.price(person_of(request), body.order_request(), body)
+        return Response(self.get_serializer(priced).data)
+
+    def price(self, buyer: User, wanted: OrderRequest, body: OrderInSerializer) -> Quote:
+        return quote_for(request=wanted, moment=timezone.now())
+
+
+class _OwnOrderView(GenericAPIView):
+    def order(self, public_id: uuid.UUID) -> Order:
+        own = Order.objects.filter(buyer=person_of(self.request))
+        return get_object_or_404(own, public_id=public_id)
+
+    def shown(self, order: Order) -> Order:
+        return Order.objects.with_lines().get(pk=order.pk)
+
+
+class OrderView(_OwnOrderView):
+    serializer_class = OrderSerializer
+
+    @extend_schema(operation_id="order")
+    def get(self, request: Request, public_id: uuid.UUID) -> Response:
+        """One of one's own orders."""
+        return Response(self.get_serializer(self.shown(self.order(public_id))).data)
+
+
+class OrderCancelView(_OwnOrderView):
+    serializer_class = OrderSerializer
+
+    @extend_schema(operation_id="cancel_order", request=None, responses={200: OrderSerializer})
+    def post(self, request: Request, public_id: uuid.UUID) -> Response:
+        """Cancel an order that waits for payment; any other is answered as it is."""
+        order = self.order(public_id)
+        if cancel_order(order, moment=timezone.now()):
+            close_payments(order)
+        return Response(self.get_serializer(self.shown(order)).data)
+
+
+class OrderPayView(_OwnOrderView):
+    serializer_class = PaidOrderSerializer
+
+    @extend_schema(
+        operation_id="pay_order",
+        request=PayInSerializer,
+        responses={200: PaidOrderSerializer, 409: ErrorSerializer, 503: ErrorSerializer},
+    )
+    def post(self, request: Request, public_id: uuid.UUID) -> Response:
+        """Begin to pay an order, or go on with the payment that was begun.
+
+        `payment` says where the buyer goes on. With the sandbox and an `outcome`, it happens at
+        once, and the answer is the order as it is then. A paid order is answered as it is.
+        """
+        order = self.order(public_id)
+        body = PayInSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        provider = provider_named(body.validated_data["provider"])
+        payment = None
+        if order.status != OrderStatus.PAID:
+            return_url = request.build_absolute_uri(f"/orders/{order.public_id}/")
+            begin = {"order": order, "return_url": return_url, "moment": timezone.now()}
+            if outcome := body.validated_data.get("outcome"):
+                payment = pay_in_sandbox(outcome=outcome, **begin)
+            else:
+                is_phone = "Mobi" in request.headers.get("User-Agent", "")
+                payment = start_payment(
+                    provider=provider,
+                    is_phone=is_phone,
+                    client_ip=request.META.get("REMOTE_ADDR", ""),
+                    **begin,
+                )
+        shown = self.shown(order)
+        shown.payment = self._shown_payment(payment)  # type: ignore[attr-defined]
+        return Response(self.get_serializer(shown).data)
+
+    def _shown_payment(self, payment: Payment | None) -> dict[str, Any] | None:
+        if payment is None:
+            return None
+        address = payment.redirect_url
+        return {
+            "provider": payment.provider,
+            "status": payment.status,
+            "redirect_url": self.request.build_absolute_uri(address) if address else None,
+            "qr_code": payment.qr_code or None,
+        }

@@ -1,0 +1,34 @@
+"""Paying in the sandbox without its page: a program says what shall happen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from catalog.models import Order, Payment
+from catalog.payments.provider import Outcome
+from catalog.payments.registry import UnknownProvider, provider_named
+from catalog.payments.sandbox import Sandbox
+from catalog.payments.settling import check_payment
+from catalog.payments.starting import start_payment
+from catalog.transactions import in_one_transaction
+
+OUTCOMES = {"success": Outcome.SUCCEEDED, "decline": Outcome.FAILED}
+
+
+@in_one_transaction
+def pay_in_sandbox(*, order: Order, outcome: str, return_url: str, moment: datetime) -> Payment:
+    """Begin a payment in the sandbox and let it end: success, decline, or timeout (it stays open).
+
+    The order follows what the sandbox answers when it is asked; its notification comes later and
+    changes nothing any more. One transaction, as sandbox and platform share a database. Raises
+    NotPayable, and UnknownProvider where there is no sandbox.
+    """
+    sandbox = provider_named("sandbox")
+    if not isinstance(sandbox, Sandbox):
+        raise UnknownProvider("sandbox")
+    payment = start_payment(order=order, provider=sandbox, return_url=return_url, moment=moment)
+    if outcome in OUTCOMES:
+        sandbox.decide(payment.reference or "", OUTCOMES[outcome])
+        check_payment(payment, moment=moment)
+        payment.refresh_from_db(fields=["status"])
+    return payment

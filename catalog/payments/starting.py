@@ -1,0 +1,101 @@
+"""Beginning to pay an order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from catalog.models import Order, OrderStatus, Payment, PaymentStatus
+from catalog.payments.provider import PaymentRequest, Provider
+from catalog.transactions import in_one_transaction
+
+
+class NotPayable(Exception):
+    """The order does not wait for payment: it is paid, has ended, or its time is over."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This order does not wait for payment any more."))
+
+
+class CurrencyNotTaken(Exception):
+    """The provider does not take the order's currency."""
+
+    def __init__(self, provider: Provider, currency: str) -> None:
+        super().__init__(
+            _("%(provider)s does not take %(currency)s.")
+            % {"provider": provider.label, "currency": currency}
+        )
+
+
+def start_payment(
+    *,
+    order: Order,
+    provider: Provider,
+    return_url: str,
+    moment: datetime,
+    is_phone: bool = False,
+    client_ip: str = "",
+) -> Payment:
+    """Begin to pay the order through the provider; asked again, it is the same payment.
+
+    Where the buyer goes on stands in `redirect_url` or `qr_code` of the payment. Raises
+    NotPayable, CurrencyNotTaken or ProviderUnavailable; after the last, asking again goes on
+    with the same payment.
+    """
+    if provider.currencies is not None and order.currency not in provider.currencies:
+        raise CurrencyNotTaken(provider, order.currency)
+    payment = _open_payment(order_id=order.pk, provider=provider.name, moment=moment)
+    if payment.redirect_url or payment.qr_code:
+        return payment
+    assert payment.order.expires_at is not None
+    # The vendor knows the payment by our number: a second call starts no second one there.
+    started = provider.start(
+        PaymentRequest(
+            number=payment.number.hex,
+            amount=payment.amount,
+            currency=payment.currency,
+            title=_title(payment.order),
+            return_url=return_url,
+            notify_url=notify_url(provider),
+            expires_at=payment.order.expires_at,
+            is_phone=is_phone,
+            client_ip=client_ip,
+        )
+    )
+    payment.reference = started.reference or None
+    payment.redirect_url, payment.qr_code = started.redirect_url, started.qr_code
+    payment.save(update_fields=["reference", "redirect_url", "qr_code"])
+    return payment
+
+
+def notify_url(provider: Provider) -> str:
+    """Where the provider sends its notifications."""
+    return f"{settings.SITE_URL}/payments/{provider.name}/notify/"
+
+
+@in_one_transaction
+def _open_payment(*, order_id: int, provider: str, moment: datetime) -> Payment:
+    # The order's row is locked, so that two clicks meet one payment.
+    order = Order.objects.select_for_update().get(pk=order_id)
+    if order.status != OrderStatus.PENDING or (order.expires_at or moment) <= moment:
+        raise NotPayable
+    started = Payment.objects.filter(order=order, provider=provider, status=PaymentStatus.STARTED)
+    payment = started.order_by("pk").last() or Payment(
+        order=order,
+        provider=provider,
+        amount=order.total,
+        currency=order.currency,
+        started_at=moment,
+    )
+    if payment.pk is None:
+        payment.save()
+    payment.order = order
+    return payment
+
+
+def _title(order: Order) -> str:
+    titles = list(order.lines.order_by("pk").values_list("course__title", flat=True))
+    more = f" +{len(titles) - 1}" if len(titles) > 1 else ""
+    return f"{titles[0][:100]}{more}"

@@ -1,0 +1,50 @@
+"""Transactions that meet others: rolled back by the database for a deadlock, they begin again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from django.db import OperationalError, transaction
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# MySQL and MariaDB: deadlock, lock wait timeout, row changed since the snapshot.
+_MEETINGS = frozenset({1213, 1205, 1020})
+MOST_ATTEMPTS = 5
+
+
+def is_meeting(error: BaseException) -> bool:
+    """Whether the database gave up because of another transaction, so that trying again helps."""
+    if not isinstance(error, OperationalError):
+        return False
+    code = error.args[0] if error.args else None
+    return code in _MEETINGS or "database is locked" in str(error)
+
+
+def in_one_transaction(rule: Callable[P, R]) -> Callable[P, R]:
+    """Run the rule in one transaction, begun again from its start when it met another.
+
+    Inside a transaction of the caller it is a part of that one, and the caller begins again: a
+    deadlock has rolled back all of it. The rule must read anew what it decides on.
+    """
+
+    @wraps(rule)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        if transaction.get_connection().in_atomic_block:
+            return rule(*args, **kwargs)
+        attempts = Retrying(
+            retry=retry_if_exception(is_meeting),
+            stop=stop_after_attempt(MOST_ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.02, max=0.5),
+            reraise=True,
+        )
+        for attempt in attempts:
+            with attempt, transaction.atomic():
+                return rule(*args, **kwargs)
+        raise AssertionError("Retrying ends by returning or raising")
+
+    return run
