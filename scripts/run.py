@@ -32,7 +32,8 @@ def main() -> int:
     """Prepare the database, then run until something ends. Returns the exit code."""
     try:
         port = chosen_port(os.environ.get("PORT") or "8000")
-        environment = local_environment()
+        # Where the embedded sandbox sends its notifications, and where links in e-mails lead.
+        environment = {"SITE_URL": f"http://127.0.0.1:{port}", **local_environment()}
         with alone_in(Path(environment["VAR_DIR"])):
             prepared = subprocess.run(
                 [sys.executable, ROOT / "scripts" / "prepare.py"], env=environment, check=False
