@@ -378,9 +378,9 @@ if not 1 <= ORDER_HOLD_MINUTES <= 120:
     raise ImproperlyConfigured("ORDER_HOLD_MINUTES must be a whole number from 1 to 120")
 
 
-def _key_text(name: str) -> str:
-    """The key in variable `name`: its text, with \\n for line ends, or the path of its file."""
-    text = env(name, default="").strip().replace("\\n", "\n")
+def _key_text(name: str, value: str) -> str:
+    """The key that `name` holds: its text, with \\n for line ends, or the path of its file."""
+    text = value.strip().replace("\\n", "\n")
     # A bare key is base64 text, which may begin with a slash as a path does.
     if not text or text.startswith("-----BEGIN") or (len(text) > 200 and "." not in text):
         return text
@@ -412,9 +412,9 @@ _HAS_STRIPE = _complete(
 )
 
 ALIPAY_APP_ID = env("ALIPAY_APP_ID", default="")
-ALIPAY_PRIVATE_KEY = _key_text("ALIPAY_PRIVATE_KEY")
+ALIPAY_PRIVATE_KEY = _key_text("ALIPAY_PRIVATE_KEY", env("ALIPAY_PRIVATE_KEY", default=""))
 # Alipay's, not that of the application.
-ALIPAY_PUBLIC_KEY = _key_text("ALIPAY_PUBLIC_KEY")
+ALIPAY_PUBLIC_KEY = _key_text("ALIPAY_PUBLIC_KEY", env("ALIPAY_PUBLIC_KEY", default=""))
 # On for keys of Alipay's own sandbox, which has other addresses.
 ALIPAY_SANDBOX = env.bool("ALIPAY_SANDBOX", default=False)
 _HAS_ALIPAY = _complete(
@@ -426,10 +426,12 @@ _HAS_ALIPAY = _complete(
 
 WECHAT_PAY_MCH_ID = env("WECHAT_PAY_MCH_ID", default="")
 WECHAT_PAY_APP_ID = env("WECHAT_PAY_APP_ID", default="")
-WECHAT_PAY_PRIVATE_KEY = _key_text("WECHAT_PAY_PRIVATE_KEY")
+WECHAT_PAY_PRIVATE_KEY = _key_text(
+    "WECHAT_PAY_PRIVATE_KEY", env("WECHAT_PAY_PRIVATE_KEY", default="")
+)
 WECHAT_PAY_CERT_SERIAL = env("WECHAT_PAY_CERT_SERIAL", default="")
 WECHAT_PAY_API_V3_KEY = env("WECHAT_PAY_API_V3_KEY", default="")
-WECHAT_PAY_PUBLIC_KEY = _key_text("WECHAT_PAY_PUBLIC_KEY")
+WECHAT_PAY_PUBLIC_KEY = _key_text("WECHAT_PAY_PUBLIC_KEY", env("WECHAT_PAY_PUBLIC_KEY", default=""))
 WECHAT_PAY_PUBLIC_KEY_ID = env("WECHAT_PAY_PUBLIC_KEY_ID", default="")
 _HAS_WECHAT_PAY = _complete(
     "WeChat Pay",
