@@ -125,20 +125,18 @@ def take_use(coupon: Coupon, *, buyer: User, discount: Decimal, moment: datetime
         raise CouponSpent(is_own_limit=True)
 
 
-def take_use_again(order: Order, *, discount: Decimal) -> None:
+def take_use_again(coupon_id: int, *, discount: Decimal) -> None:
     """Count the use of an order that had given it back. Raises CouponSpent.
 
     The price was promised while the coupon ran: only its limits hold now.
     """
-    if not _count(Coupon.objects.filter(pk=order.coupon_id), discount):
+    if not _count(Coupon.objects.filter(pk=coupon_id), discount):
         raise CouponSpent
 
 
-def give_back_use(order: Order, *, discount: Decimal) -> None:
+def give_back_use(coupon_id: int, *, discount: Decimal) -> None:
     """Count one use less: the order was not paid."""
-    Coupon.objects.filter(pk=order.coupon_id).update(
-        n_used=F("n_used") - 1, spent=F("spent") - discount
-    )
+    Coupon.objects.filter(pk=coupon_id).update(n_used=F("n_used") - 1, spent=F("spent") - discount)
 
 
 def _count(coupons: QuerySet[Coupon], discount: Decimal) -> int:

@@ -112,7 +112,9 @@ def give_back(order: Order) -> None:
     """Give back all that an unpaid order holds. Call it once, for whoever moved its status."""
     lines = list(order.lines.all())
     if order.coupon_id is not None:
-        give_back_use(order, discount=sum((line.coupon_discount for line in lines), Decimal(0)))
+        give_back_use(
+            order.coupon_id, discount=sum((line.coupon_discount for line in lines), Decimal(0))
+        )
     give_back_lines(lines)
 
 

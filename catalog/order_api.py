@@ -148,16 +148,18 @@ class OrderPayView(_OwnOrderView):
         payment = None
         if order.status != OrderStatus.PAID:
             return_url = request.build_absolute_uri(f"/orders/{order.public_id}/")
-            begin = {"order": order, "return_url": return_url, "moment": timezone.now()}
             if outcome := body.validated_data.get("outcome"):
-                payment = pay_in_sandbox(outcome=outcome, **begin)
+                payment = pay_in_sandbox(
+                    order=order, outcome=outcome, return_url=return_url, moment=timezone.now()
+                )
             else:
-                is_phone = "Mobi" in request.headers.get("User-Agent", "")
                 payment = start_payment(
+                    order=order,
                     provider=provider,
-                    is_phone=is_phone,
+                    return_url=return_url,
+                    moment=timezone.now(),
+                    is_phone="Mobi" in request.headers.get("User-Agent", ""),
                     client_ip=request.META.get("REMOTE_ADDR", ""),
-                    **begin,
                 )
         shown = self.shown(order)
         shown.payment = self._shown_payment(payment)  # type: ignore[attr-defined]

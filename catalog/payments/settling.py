@@ -115,7 +115,7 @@ def _revive(order: Order, *, payment: Payment, moment: datetime) -> bool:
             lines = list(order.lines.select_related("course"))
             if order.coupon_id is not None:
                 discount = sum((line.coupon_discount for line in lines), Decimal(0))
-                take_use_again(order, discount=discount)
+                take_use_again(order.coupon_id, discount=discount)
             take_seats_again(line.promotion_id for line in lines if line.promotion_id is not None)
             _hold_again(order, lines)
             take_slots(lines, chosen=(), moment=moment)
