@@ -9,6 +9,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from analytics.methods.reasons import Reason
 from analytics.models import CourseNeighbours, PopularCourses
@@ -18,13 +19,13 @@ from tests.factories import (
     CourseFactory,
     EnrollmentFactory,
     LessonFactory,
+    LessonProgressFactory,
     LiveSessionFactory,
     ModelRunFactory,
     PromotionFactory,
     ReviewFactory,
     SectionFactory,
     ShowcaseItemFactory,
-    UserFactory,
 )
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +38,8 @@ class Market:
         self.course = CourseFactory(slug="first")
         self.session = LiveSessionFactory(live=True)
         self.run = ModelRunFactory()
+        self.learner = EnrollmentFactory(course=self.course).user
+        self.lesson = LessonFactory(section=SectionFactory(course=self.course))
         self.grow()
 
     def grow(self) -> None:
@@ -48,9 +51,12 @@ class Market:
             ShowcaseItemFactory(live_session=self.session, course=course)
             ReviewFactory(course=course)
             EnrollmentFactory(course=course)
+            EnrollmentFactory(course=course, user=self.learner)
+            LessonFactory(section=SectionFactory(course=course))
             section = SectionFactory(course=self.course)
             LessonFactory(section=section)
-            LessonFactory(section=section)
+            lesson = LessonFactory(section=section)
+            LessonProgressFactory(lesson=lesson, user=self.learner, completed_at=timezone.now())
             ReviewFactory(course=self.course)
         shown = Course.objects.exclude(pk=self.course.pk)
         PopularCourses.objects.update_or_create(
@@ -71,6 +77,8 @@ class Market:
             "sessions": "/live/",
             "session": reverse("streams:session_detail", args=[self.session.pk]),
             "account": "/account/",
+            "learn": "/learn/",
+            "lesson": reverse("catalog:lesson", args=[self.course.slug, self.lesson.pk]),
         }
 
 
@@ -90,11 +98,13 @@ def n_queries(ask: Callable[[], object]) -> int:
         ("sessions", 10),
         ("session", 12),
         ("account", 10),
+        ("learn", 8),
+        ("lesson", 10),
     ],
 )
 def test_more_rows_do_not_cost_more_queries(client, name, most) -> None:
     market = Market()
-    client.force_login(UserFactory())
+    client.force_login(market.learner)
     address = market.paths()[name]
     few = n_queries(lambda: client.get(address))
 

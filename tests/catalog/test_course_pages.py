@@ -140,7 +140,7 @@ def test_the_page_says_until_when_and_for_how_many_seats_a_price_holds(client) -
 
 def test_what_cannot_be_done_yet_is_not_offered(client) -> None:
     course = CourseFactory()
-    LessonFactory(section__course=course, is_preview=True)
+    LessonFactory(section__course=course)
 
     html = page(client, address(course))
 
