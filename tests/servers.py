@@ -35,8 +35,11 @@ def program(name: str, *, package: str) -> str:
 
 
 @contextmanager
-def mariadb() -> Iterator[str]:
-    """A MariaDB server with an empty database; yields its DATABASE_URL."""
+def mariadb(*, is_durable: bool = False) -> Iterator[str]:
+    """A MariaDB server with an empty database; yields its DATABASE_URL.
+
+    A durable one writes every commit to disk before it answers, as in production.
+    """
     server = program("mariadbd", package="mariadb-server")
     install = program("mariadb-install-db", package="mariadb-server")
     with tempfile.TemporaryDirectory(prefix="livecourse-mariadb-") as folder:
@@ -69,8 +72,8 @@ def mariadb() -> Iterator[str]:
             "--innodb-buffer-pool-size=512M",
             # Tests make tables by the hundred, and nobody needs them after a power cut. Nothing
             # here touches what one transaction sees of another.
-            "--innodb-flush-log-at-trx-commit=0",
-            "--innodb-doublewrite=OFF",
+            f"--innodb-flush-log-at-trx-commit={int(is_durable)}",
+            f"--innodb-doublewrite={'ON' if is_durable else 'OFF'}",
             "--sync-binlog=0",
             "--skip-name-resolve",
             f"--tmpdir={folder}",
