@@ -12,12 +12,12 @@ import hmac
 import json
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from http import HTTPStatus
 
-from django.db import transaction
 from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
@@ -34,6 +34,7 @@ from catalog.payments.provider import (
     RefundRefused,
     StartedPayment,
 )
+from catalog.transactions import in_one_transaction
 
 SIGNATURE_HEADER = "Sandbox-Signature"
 TOLERANCE = timedelta(seconds=300)
@@ -62,18 +63,24 @@ class Sandbox(Provider):
         return _("Test payment (no money moves)")
 
     def start(self, request: PaymentRequest) -> StartedPayment:
-        payment, _is_new = SandboxPayment.objects.get_or_create(
+        payment = SandboxPayment(
+            reference=self.reference_of(request.number),
             number=request.number,
-            defaults={
-                "title": request.title,
-                "amount": request.amount,
-                "currency": request.currency,
-                "return_url": request.return_url,
-                "notify_url": request.notify_url,
-            },
+            title=request.title,
+            amount=request.amount,
+            currency=request.currency,
+            return_url=request.return_url,
+            notify_url=request.notify_url,
         )
+        # Asked twice with one number, it is in the book already: one statement for both cases.
+        SandboxPayment.objects.bulk_create([payment], ignore_conflicts=True)
         page = reverse("catalog:sandbox", args=[payment.reference])
         return StartedPayment(reference=payment.reference.hex, redirect_url=page)
+
+    def reference_of(self, number: str) -> uuid.UUID:
+        """The sandbox's own number of a payment; who knows ours cannot guess it."""
+        digest = hmac.new(self._key, b"reference:" + number.encode(), hashlib.sha256)
+        return uuid.UUID(bytes=digest.digest()[:16], version=4)
 
     def read_notification(
         self, *, headers: Mapping[str, str], body: bytes, moment: datetime
@@ -126,7 +133,7 @@ class Sandbox(Provider):
             currency=payment.currency,
         )
 
-    @transaction.atomic
+    @in_one_transaction
     def refund(
         self,
         *,
@@ -155,7 +162,7 @@ class Sandbox(Provider):
             state=SandboxState.CLOSED
         )
 
-    @transaction.atomic
+    @in_one_transaction
     def decide(self, reference: str, outcome: Outcome) -> bool:
         """Let the buyer pay or decline; False when the payment is not open any more.
 

@@ -58,7 +58,7 @@ def apply_result(provider: str, result: PaymentResult, *, moment: datetime) -> P
     """
     payment = _payment_of(provider, result)
     if result.outcome == Outcome.SUCCEEDED:
-        _settle(payment.pk, reference=result.reference, moment=moment)
+        _settle(payment, reference=result.reference, moment=moment)
     elif result.outcome == Outcome.FAILED:
         Payment.objects.filter(pk=payment.pk, status=PaymentStatus.STARTED).update(
             status=PaymentStatus.FAILED, settled_at=moment
@@ -69,7 +69,7 @@ def apply_result(provider: str, result: PaymentResult, *, moment: datetime) -> P
 def _payment_of(provider: str, result: PaymentResult) -> Payment:
     try:
         number = uuid.UUID(hex=result.number)
-        payment = Payment.objects.get(number=number, provider=provider)
+        payment = Payment.objects.select_related("order").get(number=number, provider=provider)
     except (ValueError, Payment.DoesNotExist):
         raise UnknownPayment(result.number) from None
     is_same = (
@@ -86,17 +86,15 @@ def _payment_of(provider: str, result: PaymentResult) -> Payment:
 
 
 @in_one_transaction
-def _settle(payment_id: int, *, reference: str, moment: datetime) -> None:
+def _settle(payment: Payment, *, reference: str, moment: datetime) -> None:
     # A payment that failed can still succeed: the buyer tries another card on the same page.
     open_ones = [PaymentStatus.STARTED, PaymentStatus.FAILED]
-    won = Payment.objects.filter(pk=payment_id, status__in=open_ones).update(
-        status=PaymentStatus.SUCCEEDED, settled_at=moment
-    )
-    if not won:
+    settled = {"status": PaymentStatus.SUCCEEDED, "settled_at": moment}
+    if reference:
+        settled["reference"] = reference
+    if not Payment.objects.filter(pk=payment.pk, status__in=open_ones).update(**settled):
         return
-    payment = Payment.objects.select_related("order").get(pk=payment_id)
-    if reference and payment.reference != reference:
-        Payment.objects.filter(pk=payment_id).update(reference=reference)
+    # Of what was read before, only what never changes is used: buyer, amounts, lines.
     order = payment.order
     waiting = Order.objects.filter(pk=order.pk, status=OrderStatus.PENDING)
     if waiting.update(status=OrderStatus.PAID, paid_at=moment):
