@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models import Avg, Count, F, Min, OuterRef, Prefetch, Q, Subquery
+from django.db.models import Avg, Count, Exists, F, Min, OuterRef, Prefetch, Q, Subquery
 from django.db.models.functions import Coalesce, Least
 
 if TYPE_CHECKING:
@@ -132,6 +132,16 @@ class LedgerQuerySet(models.QuerySet):
             return self.none()
         return self if user.is_superuser else self.filter(purchase__course__seller=user)
 
+    def concerning(self, user: Person) -> LedgerQuerySet:
+        """What `managed_by` gives and, for a seller, the charges of orders with a line of theirs.
+
+        The amount of such a charge is that of the whole order, not of the seller's lines.
+        """
+        if not user.is_authenticated or not user.is_staff or user.is_superuser:
+            return self.managed_by(user)
+        own = Q(purchase__course__seller=user)
+        return self.filter(own | (Q(kind="charge") & Exists(_lines_of_order(user))))
+
     def update(self, **values: object) -> int:
         raise AppendOnly("the ledger is append-only")
 
@@ -152,3 +162,33 @@ class OfferQuerySet(models.QuerySet):
     def with_seat_left(self) -> OfferQuerySet:
         """Promotions without a limit of seats, or with a seat left."""
         return self.filter(Q(seats_left__isnull=True) | Q(seats_left__gt=0))
+
+
+class PaymentQuerySet(models.QuerySet):
+    """Attempts to pay."""
+
+    def managed_by(self, user: Person) -> PaymentQuerySet:
+        """An operator sees all, a seller those of orders with a line of theirs.
+
+        The amount is that of the whole order, not of the seller's lines.
+        """
+        if not user.is_authenticated or not user.is_staff:
+            return self.none()
+        return self if user.is_superuser else self.filter(Exists(_lines_of_order(user)))
+
+
+class RefundQuerySet(models.QuerySet):
+    """Money to be given back."""
+
+    def managed_by(self, user: Person) -> RefundQuerySet:
+        """An operator sees all, a seller those of lines of theirs."""
+        if not user.is_authenticated or not user.is_staff:
+            return self.none()
+        return self if user.is_superuser else self.filter(purchase__course__seller=user)
+
+
+def _lines_of_order(seller: Person) -> models.QuerySet:
+    """The seller's lines of the order that a row of another table belongs to."""
+    from catalog.models import Purchase
+
+    return Purchase.objects.filter(order=OuterRef("order"), course__seller=seller)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.models.money import DEFAULT_CURRENCY, money_field
 from catalog.models.orders import Order, Purchase
-from catalog.querysets import LedgerQuerySet
+from catalog.querysets import LedgerQuerySet, PaymentQuerySet, RefundQuerySet
 
 
 class PaymentStatus(models.TextChoices):
@@ -41,6 +41,8 @@ class Payment(models.Model):
     qr_code = models.TextField(blank=True, editable=False)
     started_at = models.DateTimeField(_("started at"), default=timezone.now)
     settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
+
+    objects = PaymentQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("payment")
@@ -169,6 +171,8 @@ class Refund(models.Model):
     n_attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     not_before = models.DateTimeField(_("next attempt"), default=timezone.now)
     last_error = models.CharField(_("last error"), max_length=200, blank=True)
+
+    objects = RefundQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("refund")
