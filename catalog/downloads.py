@@ -92,7 +92,7 @@ def lesson_of_link(token: str, *, person: User | None, moment: datetime) -> Less
 def ensure_stored(lesson: Lesson) -> None:
     """Raise NoFile unless the file of the lesson is where its row says, inside its storage."""
     try:
-        is_stored = bool(lesson.file) and lesson.file.storage.exists(lesson.file.name)
+        is_stored = bool(lesson.file) and lesson.file.storage.exists(lesson.file.name or "")
     except SuspiciousFileOperation:
         is_stored = False
     if not is_stored:

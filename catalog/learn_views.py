@@ -136,7 +136,7 @@ def _sent(found: Lesson) -> HttpResponseBase:
     if settings.PRIVATE_ACCEL_PREFIX:
         response = HttpResponse(content_type=kind)
         prefix = settings.PRIVATE_ACCEL_PREFIX.rstrip("/")
-        response["X-Accel-Redirect"] = f"{prefix}/{quote(found.file.name)}"
+        response["X-Accel-Redirect"] = f"{prefix}/{quote(found.file.name or '')}"
     else:
         response = FileResponse(found.file.open("rb"), content_type=kind)
     response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"

@@ -26,6 +26,7 @@ from accounts.models import User
 from catalog.lesson_progress import record_progress
 from catalog.models import Course, Enrollment, Lesson, LessonProgress
 from catalog.outline import Outline, outline_of
+from catalog.querysets import EnrollmentQuerySet
 
 if TYPE_CHECKING:
     from accounts.rules import Person
@@ -141,7 +142,7 @@ def study_of(course: Course, *, person: Person) -> Study:
     return Study(course, access, outline_of(course), progress)
 
 
-def courses_of_learner(person: User) -> QuerySet[Enrollment]:
+def courses_of_learner(person: User) -> EnrollmentQuerySet:
     """The person's active enrollments, those studied or got last first.
 
     Each comes with its course and with `n_lessons`, `n_done` and `studied_at` (None for never).
