@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 from django.utils.translation import gettext_lazy as _
 
 
@@ -12,6 +13,7 @@ class CatalogConfig(AppConfig):
         from accounts.outbox import register_letter
         from accounts.personal_data import register_holder
         from catalog import order_letters, personal_data
+        from catalog.checks import warn_of_test_payments
         from catalog.fulfilment import RECEIPT
         from catalog.refunds import REFUND_LETTER
 
@@ -20,3 +22,4 @@ class CatalogConfig(AppConfig):
         )
         register_letter(RECEIPT, order_letters.write_receipt)
         register_letter(REFUND_LETTER, order_letters.write_refund)
+        register(warn_of_test_payments, Tags.security, deploy=True)

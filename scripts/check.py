@@ -16,6 +16,7 @@ DEPLOYED = {
     "SECRET_KEY": "check-only-JqC7wXvN2pLr8sTz4KdYb6HfGmQeUaRi9oPx3VnWc5",
     "DEBUG": "0",
     "ALLOWED_HOSTS": "courses.example.com",
+    "SANDBOX_PAYMENTS": "0",
 }
 
 CHECKS: dict[str, list[str]] = {

@@ -55,10 +55,21 @@ def test_a_database_address_that_makes_no_sense_is_named_in_one_line(tmp_path, u
     assert "mysql://" in lines[0]
 
 
-def test_with_a_secret_alone_it_starts_and_the_deployment_check_is_clean(tmp_path) -> None:
-    done = start(tmp_path, "check", "--deploy", "--fail-level", "WARNING", SECRET_KEY=GOOD_KEY)
+def test_without_test_payments_a_secret_alone_passes_the_deployment_check(tmp_path) -> None:
+    check = ["check", "--deploy", "--fail-level", "WARNING"]
+    done = start(tmp_path, *check, SECRET_KEY=GOOD_KEY, SANDBOX_PAYMENTS="0")
 
     assert done.returncode == 0, done.stderr
+
+
+def test_with_a_secret_alone_it_starts_and_the_deployment_check_warns_of_test_payments_alone(
+    tmp_path,
+) -> None:
+    done = start(tmp_path, "check", "--deploy", "--fail-level", "ERROR", SECRET_KEY=GOOD_KEY)
+
+    assert done.returncode == 0, done.stderr
+    assert "catalog.W001" in done.stderr
+    assert "1 issue" in done.stderr
 
 
 LONG_KEY = (
