@@ -106,6 +106,23 @@ def covered_places(coupon: Coupon, courses: Sequence[Course]) -> list[int]:
     ]
 
 
+def ensure_use_left(coupon: Coupon, *, buyer: User | None, discount: Decimal) -> None:
+    """Raise CouponSpent when an order could not use the coupon now; nothing is held.
+
+    `buyer` is None for a visitor, whose own uses nobody knows yet.
+    """
+    has_uses = coupon.max_uses is None or coupon.n_used < coupon.max_uses
+    has_budget = coupon.budget is None or coupon.spent + discount <= coupon.budget
+    if not (has_uses and has_budget):
+        raise CouponSpent
+    if buyer is not None and _n_used_by(buyer, coupon) >= coupon.per_user_limit:
+        raise CouponSpent(is_own_limit=True)
+
+
+def _n_used_by(buyer: User, coupon: Coupon) -> int:
+    return Order.objects.filter(buyer=buyer, coupon=coupon, status__in=USING).count()
+
+
 def take_use(coupon: Coupon, *, buyer: User, discount: Decimal, moment: datetime) -> None:
     """Count one use by the buyer and what it takes off, or raise CouponSpent and write nothing.
 
@@ -120,8 +137,7 @@ def take_use(coupon: Coupon, *, buyer: User, discount: Decimal, moment: datetime
     )
     if not _count(Coupon.objects.running_at(moment).filter(is_unchanged, pk=coupon.pk), discount):
         raise CouponSpent
-    n_used = Order.objects.filter(buyer=buyer, coupon=coupon, status__in=USING).count()
-    if n_used >= coupon.per_user_limit:
+    if _n_used_by(buyer, coupon) >= coupon.per_user_limit:
         raise CouponSpent(is_own_limit=True)
 
 
