@@ -6,10 +6,10 @@ import argparse
 import sys
 import time
 
-from bench import importing, pages, rebuilding, recommending
+from bench import checkouts, importing, pages, rebuilding, recommending
 from bench.platform import datasets, made_platform, manage
 
-PARTS = ("recommending", "importing", "rebuilding", "pages")
+PARTS = ("recommending", "importing", "rebuilding", "pages", "checkouts")
 
 
 def main() -> int:
@@ -33,6 +33,8 @@ def main() -> int:
                 rebuilding.measure(env)
             if "pages" in wanted:
                 pages.measure(env)
+    if "checkouts" in wanted:
+        checkouts.measure()
     print(
         f"\nbench: {time.monotonic() - began:.0f} s; times are of this machine, now; the ratios "
         "were measured side by side"

@@ -28,10 +28,10 @@ def measure(env: dict[str, str]) -> None:
     bodies = Path(env["VAR_DIR"]) / "bodies"
     bodies.mkdir()
     rows = []
-    with _gunicorn("livecourse.wsgi", env) as site:
+    with gunicorn("livecourse.wsgi", env) as site:
         for name, path in PAGES.items():
             (bodies / name).write_bytes(requests.get(site + path, timeout=60).content)
-        with _gunicorn("bench.bare_site", {**env, "BARE_BODIES": str(bodies)}) as bare:
+        with gunicorn("bench.bare_site", {**env, "BARE_BODIES": str(bodies)}) as bare:
             for name, path in PAGES.items():
                 # Taken by turns, so that what else the machine does meets both alike.
                 least, ours = [], []
@@ -71,7 +71,7 @@ def _load(url: str) -> list[float]:
 
 
 @contextmanager
-def _gunicorn(application: str, env: dict[str, str]) -> Iterator[str]:
+def gunicorn(application: str, env: dict[str, str]) -> Iterator[str]:
     port = free_port()
     command = [str(Path(sys.executable).parent / "gunicorn"), application]
     options = ["--config", "deploy/gunicorn.conf.py", "--bind", f"127.0.0.1:{port}"]

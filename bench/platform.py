@@ -9,6 +9,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlparse
+
+if TYPE_CHECKING:
+    import MySQLdb
 
 ROOT = Path(__file__).resolve().parent.parent
 # More than any step needs; a benchmark that hangs must not hold up the rest.
@@ -48,6 +53,21 @@ def manage(*arguments: str, env: dict[str, str]) -> str:
     if done.returncode:
         raise RuntimeError(f"manage.py {' '.join(arguments)}: {done.stderr[-2000:]}")
     return done.stdout
+
+
+def connect(url: str) -> MySQLdb.Connection:
+    """A connection of the bare driver to the MariaDB of a DATABASE_URL."""
+    import MySQLdb
+
+    at = urlparse(url)
+    return MySQLdb.connect(
+        host=at.hostname or "127.0.0.1",
+        port=at.port or 3306,
+        user=at.username or "",
+        passwd=at.password or "",
+        db=at.path.strip("/"),
+        charset="utf8mb4",
+    )
 
 
 def datasets() -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from catalog.models import Order, Payment
+from catalog.models import Order, Payment, PaymentStatus
 from catalog.payments.provider import Outcome
 from catalog.payments.registry import UnknownProvider, provider_named
 from catalog.payments.sandbox import Sandbox
@@ -13,6 +13,11 @@ from catalog.payments.starting import start_payment
 from catalog.transactions import in_one_transaction
 
 OUTCOMES = {"success": Outcome.SUCCEEDED, "decline": Outcome.FAILED}
+STATUS = {
+    Outcome.OPEN: PaymentStatus.STARTED,
+    Outcome.SUCCEEDED: PaymentStatus.SUCCEEDED,
+    Outcome.FAILED: PaymentStatus.FAILED,
+}
 
 
 @in_one_transaction
@@ -29,6 +34,6 @@ def pay_in_sandbox(*, order: Order, outcome: str, return_url: str, moment: datet
     payment = start_payment(order=order, provider=sandbox, return_url=return_url, moment=moment)
     if outcome in OUTCOMES:
         sandbox.decide(payment.reference or "", OUTCOMES[outcome])
-        check_payment(payment, moment=moment)
-        payment.refresh_from_db(fields=["status"])
+        # The order is locked and waits: what the sandbox says is what the payment becomes.
+        payment.status = STATUS[check_payment(payment, moment=moment)]
     return payment

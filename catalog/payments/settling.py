@@ -113,7 +113,7 @@ def _revive(order: Order, *, payment: Payment, moment: datetime) -> bool:
             lines = list(order.lines.select_related("course"))
             if order.coupon_id is not None:
                 discount = sum((line.coupon_discount for line in lines), Decimal(0))
-                take_use_again(order.coupon_id, discount=discount)
+                take_use_again(order, discount=discount)
             take_seats_again(line.promotion_id for line in lines if line.promotion_id is not None)
             _hold_again(order, lines)
             take_slots(lines, chosen=(), moment=moment)
@@ -166,15 +166,18 @@ def _return_surplus(payment: Payment, *, moment: datetime) -> None:
     )
 
 
-def check_payment(payment: Payment, *, moment: datetime) -> None:
-    """Ask the provider what became of the payment, and follow its answer.
+def check_payment(payment: Payment, *, moment: datetime) -> Outcome:
+    """Ask the provider what became of the payment, follow its answer and return it.
 
-    Raises ProviderUnavailable, and UnknownProvider when it is not set up any more.
+    Open when the provider does not know the payment. Raises ProviderUnavailable, and
+    UnknownProvider when it is not set up any more.
     """
     provider = provider_named(payment.provider)
     result = provider.query(number=payment.number.hex, reference=payment.reference or "")
-    if result is not None:
-        apply_result(payment.provider, result, moment=moment)
+    if result is None:
+        return Outcome.OPEN
+    apply_result(payment.provider, result, moment=moment)
+    return result.outcome
 
 
 def unsettled_payments(*, moment: datetime) -> QuerySet[Payment]:

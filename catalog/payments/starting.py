@@ -66,7 +66,11 @@ def start_payment(
     )
     payment.reference = started.reference or None
     payment.redirect_url, payment.qr_code = started.redirect_url, started.qr_code
-    payment.save(update_fields=["reference", "redirect_url", "qr_code"])
+    Payment.objects.filter(pk=payment.pk).update(
+        reference=payment.reference,
+        redirect_url=payment.redirect_url,
+        qr_code=payment.qr_code,
+    )
     return payment
 
 
