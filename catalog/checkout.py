@@ -191,6 +191,7 @@ class _Placing:
             )
             for line in priced.lines
         ]
+        order.shown_lines = lines
         take_slots(lines, chosen=self.request.slots, moment=self.moment)
         if self.also_write is not None:
             self.also_write(order)

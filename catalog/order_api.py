@@ -73,8 +73,7 @@ class OrderListView(PagedByKeys):
         body = self.body_serializer_class(data=request.data, context={"request": request})
         wanted = body.order_request()
         order = self.place(person_of(request), wanted, key, body)
-        shown = Order.objects.with_lines().get(pk=order.pk)
-        return Response(self.get_serializer(shown).data, status=status.HTTP_201_CREATED)
+        return Response(self.get_serializer(order).data, status=status.HTTP_201_CREATED)
 
     def place(self, buyer: User, wanted: OrderRequest, key: str, body: OrderInSerializer) -> Order:
         return place_order(buyer=buyer, request=wanted, key=key, moment=timezone.now())
@@ -99,11 +98,8 @@ class OrderQuoteView(GenericAPIView):
 
 class _OwnOrderView(GenericAPIView):
     def order(self, public_id: uuid.UUID) -> Order:
-        own = Order.objects.filter(buyer=person_of(self.request))
+        own = Order.objects.filter(buyer=person_of(self.request)).with_lines()
         return get_object_or_404(own, public_id=public_id)
-
-    def shown(self, order: Order) -> Order:
-        return Order.objects.with_lines().get(pk=order.pk)
 
 
 class OrderView(_OwnOrderView):
@@ -112,7 +108,7 @@ class OrderView(_OwnOrderView):
     @extend_schema(operation_id="order")
     def get(self, request: Request, public_id: uuid.UUID) -> Response:
         """One of one's own orders."""
-        return Response(self.get_serializer(self.shown(self.order(public_id))).data)
+        return Response(self.get_serializer(self.order(public_id)).data)
 
 
 class OrderCancelView(_OwnOrderView):
@@ -124,7 +120,7 @@ class OrderCancelView(_OwnOrderView):
         order = self.order(public_id)
         if cancel_order(order, moment=timezone.now()):
             close_payments(order)
-        return Response(self.get_serializer(self.shown(order)).data)
+        return Response(self.get_serializer(self.order(public_id)).data)
 
 
 class OrderPayView(_OwnOrderView):
@@ -161,9 +157,10 @@ class OrderPayView(_OwnOrderView):
                     is_phone="Mobi" in request.headers.get("User-Agent", ""),
                     client_ip=request.META.get("REMOTE_ADDR", ""),
                 )
-        shown = self.shown(order)
-        shown.payment = self._shown_payment(payment)  # type: ignore[attr-defined]
-        return Response(self.get_serializer(shown).data)
+        # A payment changes nothing else of an order.
+        order.refresh_from_db(fields=["status", "paid_at"])
+        order.payment = self._shown_payment(payment)  # type: ignore[attr-defined]
+        return Response(self.get_serializer(order).data)
 
     def _shown_payment(self, payment: Payment | None) -> dict[str, Any] | None:
         if payment is None:

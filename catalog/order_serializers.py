@@ -118,7 +118,7 @@ class OrderSerializer(serializers.Serializer):
 
     id = serializers.UUIDField(source="public_id")
     status = serializers.ChoiceField(OrderStatus.choices)
-    lines = OrderLineSerializer(many=True, source="lines.all")
+    lines = OrderLineSerializer(many=True, source="shown_lines")
     list_total = money()
     promotion_discount = money()
     coupon_discount = money()

@@ -9,9 +9,10 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from catalog.models.courses import ConsultationSlot, Course
+from catalog.models.courses import ConsultationSlot, Course, CourseKind
 from catalog.models.money import DEFAULT_CURRENCY, money_field
 from catalog.models.offers import Coupon, Promotion
 from catalog.querysets import EnrollmentQuerySet, OrderQuerySet, PurchaseQuerySet
@@ -87,10 +88,17 @@ class Order(models.Model):
     def __str__(self) -> str:
         return str(self.public_id)
 
+    @cached_property
+    def shown_lines(self) -> list[Purchase]:
+        """The lines with their courses and times; no query after `with_lines()`."""
+        if "lines" in getattr(self, "_prefetched_objects_cache", {}):
+            return list(self.lines.all())
+        return list(self.lines.select_related("course", "slot").order_by("pk"))
+
     @property
     def coupon_discount(self) -> Decimal:
         """What the coupon took off all lines."""
-        return sum((line.coupon_discount for line in self.lines.all()), Decimal("0.00"))
+        return sum((line.coupon_discount for line in self.shown_lines), Decimal("0.00"))
 
     @property
     def promotion_discount(self) -> Decimal:
@@ -159,7 +167,8 @@ class Purchase(models.Model):
     @property
     def booked_slot(self) -> ConsultationSlot | None:
         """The time of a consultation that this line has."""
-        return getattr(self, "slot", None)
+        is_booked = self.course.kind == CourseKind.CONSULTATION
+        return getattr(self, "slot", None) if is_booked else None
 
 
 class Enrollment(models.Model):

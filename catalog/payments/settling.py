@@ -56,33 +56,37 @@ def apply_result(provider: str, result: PaymentResult, *, moment: datetime) -> P
     Raises UnknownPayment, and MismatchedPayment when number, reference, amount or currency are
     not those of the payment: then nothing changed.
     """
-    payment = _payment_of(provider, result)
+    try:
+        number = uuid.UUID(hex=result.number)
+        payment = Payment.objects.select_related("order").get(number=number, provider=provider)
+    except (ValueError, Payment.DoesNotExist):
+        raise UnknownPayment(result.number) from None
+    _follow(payment, result, moment=moment)
+    return payment
+
+
+def _follow(payment: Payment, result: PaymentResult, *, moment: datetime) -> None:
+    _ensure_same(payment, result)
     if result.outcome == Outcome.SUCCEEDED:
         _settle(payment, reference=result.reference, moment=moment)
     elif result.outcome == Outcome.FAILED:
         Payment.objects.filter(pk=payment.pk, status=PaymentStatus.STARTED).update(
             status=PaymentStatus.FAILED, settled_at=moment
         )
-    return payment
 
 
-def _payment_of(provider: str, result: PaymentResult) -> Payment:
-    try:
-        number = uuid.UUID(hex=result.number)
-        payment = Payment.objects.select_related("order").get(number=number, provider=provider)
-    except (ValueError, Payment.DoesNotExist):
-        raise UnknownPayment(result.number) from None
+def _ensure_same(payment: Payment, result: PaymentResult) -> None:
     is_same = (
-        (not payment.reference or not result.reference or payment.reference == result.reference)
+        payment.number.hex == result.number.replace("-", "")
+        and (not payment.reference or not result.reference or payment.reference == result.reference)
         and payment.amount == result.amount
         and payment.currency == result.currency
     )
     if not is_same:
         raise MismatchedPayment(
             f"payment {payment.number.hex}: {payment.amount} {payment.currency} was to be paid, "
-            f"{provider} says {result.amount} {result.currency}, {result.reference!r}"
+            f"{payment.provider} says {result.amount} {result.currency}, {result.reference!r}"
         )
-    return payment
 
 
 @in_one_transaction
@@ -176,7 +180,7 @@ def check_payment(payment: Payment, *, moment: datetime) -> Outcome:
     result = provider.query(number=payment.number.hex, reference=payment.reference or "")
     if result is None:
         return Outcome.OPEN
-    apply_result(payment.provider, result, moment=moment)
+    _follow(payment, result, moment=moment)
     return result.outcome
 
 

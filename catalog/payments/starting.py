@@ -56,7 +56,7 @@ def start_payment(
             number=payment.number.hex,
             amount=payment.amount,
             currency=payment.currency,
-            title=_title(payment.order),
+            title=_title(order),
             return_url=return_url,
             notify_url=notify_url(provider),
             expires_at=payment.order.expires_at,
@@ -100,6 +100,6 @@ def _open_payment(*, order_id: int, provider: str, moment: datetime) -> Payment:
 
 
 def _title(order: Order) -> str:
-    titles = list(order.lines.order_by("pk").values_list("course__title", flat=True))
+    titles = [line.course.title for line in order.shown_lines]
     more = f" +{len(titles) - 1}" if len(titles) > 1 else ""
     return f"{titles[0][:100]}{more}"
