@@ -112,13 +112,23 @@ def place_order(
     if (placed := order_of_key(buyer, key, request)) is not None:
         return placed
     courses = _courses_on_sale(request.courses)
-    _ensure_can_buy(buyer, courses, moment=moment)
     placing = _Placing(buyer, request, key, moment, courses, also, also_write)
+    try:
+        _ensure_can_buy(buyer, courses, moment=moment)
+        return _place(placing)
+    except (AlreadyOwned, OrderOpen, SoldOut, CouponSpent, PriceChanged):
+        # What is missing may be what the same request took, sent twice at once.
+        if (placed := order_of_key(buyer, key, request)) is not None:
+            return placed
+        raise
+
+
+def _place(placing: _Placing) -> Order:
     try:
         return placing.place()
     except (SoldOut, CouponSpent):
         # Some of it may be held by orders whose time is over.
-        if not give_back_due(moment=moment):
+        if not give_back_due(moment=placing.moment):
             raise
         return placing.place()
 
