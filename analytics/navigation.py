@@ -36,8 +36,19 @@ GROUPS = [
             ("catalog.Order", "receipt_long"),
             ("catalog.Purchase", "shopping_bag"),
             ("catalog.Enrollment", "badge"),
+            ("catalog.ConsultationSlot", "event_available"),
             ("catalog.Coupon", "confirmation_number"),
             ("catalog.Promotion", "sell"),
+            ("streams.OrderAttribution", "cast"),
+        ],
+    ),
+    (
+        gettext_lazy("Money"),
+        [
+            ("catalog.Payment", "payments"),
+            ("catalog.Refund", "currency_exchange"),
+            ("catalog.LedgerEntry", "account_balance"),
+            ("catalog.SandboxPayment", "science"),
         ],
     ),
     (
@@ -66,6 +77,7 @@ GROUPS = [
             ("analytics.ModelRun", "model_training"),
             ("analytics.ImportRun", "upload_file"),
             ("analytics.Event", "bolt"),
+            ("accounts.Letter", "mail"),
         ],
     ),
 ]

@@ -1,4 +1,4 @@
-"""Times of consultations: planned by their seller, moved or taken away only while nobody has them."""
+"""Times of consultations: planned by their seller; moved or taken away while nobody has them."""
 
 from __future__ import annotations
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, Field, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Field, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.forms import ModelForm
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -28,9 +32,12 @@ from accounts.seller_admin import (
     path_to_seller,
 )
 from accounts.templatetags.people import public_name
+from catalog.models import Purchase
+from catalog.templatetags.catalog_pages import money
 from streams.models import (
     ChatMessage,
     LiveSession,
+    OrderAttribution,
     Reminder,
     SessionCoupon,
     SessionPromotion,
@@ -163,12 +170,13 @@ class LiveSessionAdmin(SellerRowsAdmin):
                     ("planned_minutes", "n_reminded"),
                     "status_label",
                     ("started_at", "ended_at"),
+                    "n_ordered",
                 ]
             },
         ),
         (gettext_lazy("Showcase"), {"fields": ["pinned"]}),
     ]
-    readonly_fields = ["status_label", "n_reminded", "started_at", "ended_at"]
+    readonly_fields = ["status_label", "n_reminded", "n_ordered", "started_at", "ended_at"]
     counters = ["status", "started_at", "ended_at"]
     inlines = [ShowcaseInline, SessionPromotionInline, SessionCouponInline]
     actions = ["announce", "take_back"]
@@ -178,7 +186,11 @@ class LiveSessionAdmin(SellerRowsAdmin):
         return (
             super()
             .get_queryset(request)
-            .annotate(showcase_size=_number_of(ShowcaseItem), reminder_count=_number_of(Reminder))
+            .annotate(
+                showcase_size=_number_of(ShowcaseItem),
+                reminder_count=_number_of(Reminder),
+                order_count=_number_of(OrderAttribution),
+            )
         )
 
     def get_fieldsets(self, request: HttpRequest, obj: LiveSession | None = None) -> list[Any]:
@@ -245,6 +257,17 @@ class LiveSessionAdmin(SellerRowsAdmin):
     def n_reminded(self, session: LiveSession) -> int:
         return session.reminder_count
 
+    @display(description=gettext_lazy("orders from here"))
+    def n_ordered(self, session: LiveSession) -> str:
+        address = reverse("admin:streams_orderattribution_changelist")
+        return format_html(
+            '<a class="text-primary-700 dark:text-primary-400" href="{}?{}={}">{}</a>',
+            address,
+            "live_session__id__exact",
+            session.pk,
+            session.order_count,
+        )
+
     @action(description=gettext_lazy("Announce"), permissions=["change"])
     def announce(self, request: HttpRequest, sessions: QuerySet[LiveSession]) -> None:
         try:
@@ -288,9 +311,52 @@ class LiveSessionAdmin(SellerRowsAdmin):
         self.message_user(request, text, messages.ERROR)
 
 
-def _number_of(model: type[ShowcaseItem] | type[Reminder]) -> Coalesce:
+def _number_of(model: type[ShowcaseItem | Reminder | OrderAttribution]) -> Coalesce:
     rows = model.objects.filter(live_session=OuterRef("pk")).order_by().values("live_session")
     return Coalesce(Subquery(rows.annotate(v=Count("pk")).values("v")), 0)
+
+
+@admin.register(OrderAttribution)
+class OrderAttributionAdmin(RuledModelAdmin):
+    """Which orders came from which live session; the checkout writes it down, nobody else."""
+
+    list_display = ["order_link", "live_session", "order_status", "amount", "placed_at"]
+    list_select_related = ["order", "live_session"]
+    list_filter = [
+        ("live_session", OwnedRowFilter),
+        ("order__status", ChoicesDropdownFilter),
+    ]
+    operator_filter = [("live_session__seller", OwnedRowFilter)]
+    search_fields = ["live_session__title", "order__public_id"]
+    ordering = ["-order"]
+    fields = ["order_link", "session_link", ("order_status", "amount"), "placed_at"]
+    readonly_fields = ["order_link", "session_link", "order_status", "amount", "placed_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        lines = Purchase.objects.managed_by(request.user).filter(order=OuterRef("order"))
+        sums = lines.order_by().values("order").annotate(v=Sum("price")).values("v")
+        rows = super().get_queryset(request).select_related(*self.list_select_related)
+        return rows.annotate(managed_amount=Subquery(sums))
+
+    @display(description=gettext_lazy("order"), ordering="order")
+    def order_link(self, row: OrderAttribution) -> str:
+        return admin_link(row.order)
+
+    @display(description=gettext_lazy("live session"))
+    def session_link(self, row: OrderAttribution) -> str:
+        return admin_link(row.live_session)
+
+    @display(description=gettext_lazy("status"), ordering="order__status")
+    def order_status(self, row: OrderAttribution) -> str:
+        return row.order.get_status_display()
+
+    @display(description=gettext_lazy("amount"), ordering="managed_amount")
+    def amount(self, row: OrderAttribution) -> str:
+        return money(row.managed_amount or Decimal(0), row.order.currency)
+
+    @display(description=gettext_lazy("placed at"), ordering="order__created_at")
+    def placed_at(self, row: OrderAttribution) -> datetime:
+        return row.order.created_at
 
 
 @admin.register(ChatMessage)

@@ -62,14 +62,13 @@ def test_without_test_payments_a_secret_alone_passes_the_deployment_check(tmp_pa
     assert done.returncode == 0, done.stderr
 
 
-def test_with_a_secret_alone_it_starts_and_the_deployment_check_warns_of_test_payments_alone(
+def test_with_a_secret_alone_it_starts_and_the_deployment_check_warns_of_test_payments(
     tmp_path,
 ) -> None:
     done = start(tmp_path, "check", "--deploy", "--fail-level", "ERROR", SECRET_KEY=GOOD_KEY)
 
     assert done.returncode == 0, done.stderr
     assert "catalog.W001" in done.stderr
-    assert "1 issue" in done.stderr
 
 
 LONG_KEY = (

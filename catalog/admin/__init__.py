@@ -1,5 +1,5 @@
 """The catalogue's pages in the admin, by subject."""
 
-from catalog.admin import courses, offers, orders
+from catalog.admin import consultations, courses, money, offers, orders
 
-__all__ = ["courses", "offers", "orders"]
+__all__ = ["consultations", "courses", "money", "offers", "orders"]

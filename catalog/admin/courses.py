@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -17,6 +18,7 @@ from import_export.fields import Field
 from unfold.admin import StackedInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
+from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.seller_admin import (
@@ -31,7 +33,15 @@ from accounts.seller_admin import (
 )
 from accounts.templatetags.people import public_name
 from catalog.admin.lesson_files import LessonForm
-from catalog.models import Category, Course, CourseStatus, Lesson, Review, Section
+from catalog.models import (
+    Category,
+    Course,
+    CourseStatus,
+    Lesson,
+    LessonProgress,
+    Review,
+    Section,
+)
 from catalog.publishing import archive_courses, publish_courses
 from catalog.templatetags.catalog_pages import money
 
@@ -67,8 +77,38 @@ class CourseForm(ModelForm):
     )
 
 
+class StudiedParts(PaginationInlineFormSet):
+    """Parts of a course, of which those stay that somebody has learned from.
+
+    `progress_of` is the look-up from a learner's progress to the part.
+    """
+
+    progress_of = ""
+
+    def clean(self) -> None:
+        super().clean()
+        parts = [form.instance for form in self.deleted_forms if form.instance.pk]
+        progress = LessonProgress.objects.filter(**{f"{self.progress_of}__in": parts})
+        studied = set(progress.values_list(self.progress_of, flat=True).distinct())
+        if titles := [str(part) for part in parts if part.pk in studied]:
+            raise ValidationError(
+                _("Learners have learned from %(titles)s: it stays, so that their progress does.")
+                % {"titles": ", ".join(f"“{title}”" for title in titles)},
+                "studied",
+            )
+
+
+class StudiedSections(StudiedParts):
+    progress_of = "lesson__section"
+
+
+class StudiedLessons(StudiedParts):
+    progress_of = "lesson"
+
+
 class SectionInline(PartInline):
     model = Section
+    formset = StudiedSections
     fields = ["title", "n_lessons", "position"]
     readonly_fields = ["n_lessons"]
     ordering_field = "position"
@@ -119,7 +159,6 @@ class CourseAdmin(ExportedModelAdmin, RecordedModelAdmin, SellerRowsAdmin):
     ordering = ["-created_at", "-pk"]
     autocomplete_fields = ["seller"]
     prepopulated_fields = {"slug": ["title"]}
-    history_list_display = ["list_price"]
     fieldsets = [
         (None, {"fields": ["seller", "title", "slug", "summary", "description", "cover"]}),
         (
@@ -192,6 +231,7 @@ class CourseAdmin(ExportedModelAdmin, RecordedModelAdmin, SellerRowsAdmin):
 class LessonInline(PartInline, StackedInline):
     model = Lesson
     form = LessonForm
+    formset = StudiedLessons
     fields = [
         ("title", "kind"),
         "body",
@@ -257,7 +297,7 @@ class ReviewAdmin(RuledModelAdmin):
 
     @action(description=gettext_lazy("Hide"), permissions=["change"])
     def hide(self, request: HttpRequest, reviews: QuerySet[Review]) -> None:
-        n = reviews.update(is_visible=False)
+        n = self._set_visible(request, reviews, False)
         self.message_user(
             request,
             ngettext("%(n)d review is hidden now.", "%(n)d reviews are hidden now.", n) % {"n": n},
@@ -265,8 +305,20 @@ class ReviewAdmin(RuledModelAdmin):
 
     @action(description=gettext_lazy("Show again"), permissions=["change"])
     def show(self, request: HttpRequest, reviews: QuerySet[Review]) -> None:
-        n = reviews.update(is_visible=True)
+        n = self._set_visible(request, reviews, True)
         self.message_user(
             request,
             ngettext("%(n)d review is shown now.", "%(n)d reviews are shown now.", n) % {"n": n},
         )
+
+    def _set_visible(
+        self, request: HttpRequest, reviews: QuerySet[Review], is_visible: bool
+    ) -> int:
+        """Hide or show those that are not yet, and record of each who did it."""
+        changed = list(reviews.filter(is_visible=not is_visible))
+        Review.objects.filter(pk__in=[review.pk for review in changed]).update(
+            is_visible=is_visible
+        )
+        for review in changed:
+            self.log_change(request, review, [{"changed": {"fields": ["shown"]}}])
+        return len(changed)

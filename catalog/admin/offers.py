@@ -163,12 +163,12 @@ class PromotionAdmin(RecordedModelAdmin, RuledModelAdmin):
     def save_model(
         self, request: HttpRequest, obj: Promotion, form: ModelForm, change: bool
     ) -> None:
-        wanted = obj.seats
         if not change:
-            obj.seats_left = wanted
-        super().save_model(request, obj, form, change)
-        if change:
+            obj.seats_left = obj.seats
+        elif "seats" in form.changed_data:
+            # Before the row is saved, so that its history holds the new seats.
             try:
-                change_seats(obj, seats=wanted)
+                change_seats(obj, seats=obj.seats)
             except SeatsTaken as error:
                 self.message_user(request, form.too_few_seats(error.n_taken), messages.ERROR)
+        super().save_model(request, obj, form, change)

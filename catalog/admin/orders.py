@@ -1,4 +1,4 @@
-"""Orders, purchases and enrollments, to be read.
+"""Orders, purchases and enrollments: read, exported and, line by line, refunded.
 
 An order may hold courses of several sellers: each of them sees their own lines of it, and
 what these come to, never its total.
@@ -7,16 +7,26 @@ what these come to, never its total.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.views.main import PAGE_VAR
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from import_export import resources
 from import_export.fields import Field
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
 
+from accounts.models import User
 from accounts.rules import is_operator
 from accounts.seller_admin import (
     ExportedModelAdmin,
@@ -26,9 +36,12 @@ from accounts.seller_admin import (
     RuledModelAdmin,
     admin_link,
     managed_rows,
+    may,
 )
+from accounts.table_export import Moment
 from accounts.templatetags.people import public_name
-from catalog.models import Enrollment, Order, OrderStatus, Purchase
+from catalog.admin.refunding import MOST_LINES, is_refundable, refund_page
+from catalog.models import Enrollment, Order, OrderStatus, Payment, Purchase, RefundStatus
 from catalog.templatetags.catalog_pages import money
 
 STATUS_COLOURS = {
@@ -38,28 +51,112 @@ STATUS_COLOURS = {
     OrderStatus.CANCELLED: "default",
     OrderStatus.REFUNDED: "danger",
 }
+REFUND_COLOURS = {
+    RefundStatus.REQUESTED: "info",
+    RefundStatus.DONE: "success",
+    RefundStatus.FAILED: "danger",
+}
+
+
+def amount_of_lines(person: User, order: str = "pk") -> Subquery:
+    """What the lines that the person manages come to; `order` is the row's way to its order."""
+    lines = managed_rows(Purchase.objects.filter(order=OuterRef(order)), person)
+    return Subquery(lines.order_by().values("order").annotate(v=Sum("price")).values("v"))
+
+
+def refunded_of_lines(person: User) -> Subquery:
+    """What of it was refunded."""
+    lines = Purchase.objects.filter(order=OuterRef("pk"), refunded_at__isnull=False)
+    lines = managed_rows(lines, person)
+    return Subquery(lines.order_by().values("order").annotate(v=Sum("price")).values("v"))
 
 
 class PurchaseInline(ReadOnlyInline):
-    """The lines of an order that the person manages."""
+    """The lines of an order that the person manages, and what became of their refunds."""
 
     model = Purchase
-    fields = readonly_fields = ["course", "list_price", "price", "promotion", "refunded_at"]
+    fields = readonly_fields = [
+        "course", "list_price", "price", "promotion", "refunded_at", "refund_state",
+    ]  # fmt: skip
+    show_change_link = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        rows = super().get_queryset(request).select_related("course", "promotion__course")
+        rows = super().get_queryset(request)
+        rows = rows.select_related("course", "promotion__course", "refund")
         return managed_rows(rows, request.user)
+
+    @display(description=gettext_lazy("transfer"))
+    def refund_state(self, line: Purchase) -> str:
+        return refund_text(line)
+
+
+def refund_text(line: Purchase) -> str:
+    """How far the transfer of a refund is, as a link to it, and what the provider said."""
+    refund = getattr(line, "refund", None)
+    if refund is None:
+        return ""
+    text = refund.get_status_display()
+    return admin_link(refund, f"{text}: {refund.last_error}" if refund.last_error else text)
 
 
 class OrderResource(resources.ModelResource):
-    """One line per order; `amount` is what the exporting person's courses came to in it."""
+    """One line per order; amounts are those of the exporting person's courses in it."""
 
+    buyer = Field(column_name="buyer")
     amount = Field("managed_amount", column_name="amount")
+    refunded = Field("managed_refunded", column_name="refunded")
+    created_at = Field("created_at", column_name="created_at", widget=Moment())
+    paid_at = Field("paid_at", column_name="paid_at", widget=Moment())
 
     class Meta:
         model = Order
-        fields = ["public_id", "status", "currency", "amount", "created_at", "paid_at"]
+        fields = [
+            "public_id", "status", "buyer", "currency", "amount", "refunded", "created_at",
+            "paid_at",
+        ]  # fmt: skip
         export_order = fields
+
+    def dehydrate_buyer(self, order: Order) -> str:
+        return public_name(order.buyer)
+
+    def dehydrate_refunded(self, order: Order) -> Decimal:
+        return order.managed_refunded or Decimal("0.00")
+
+
+class PurchaseResource(resources.ModelResource):
+    """One line per course that was bought."""
+
+    order = Field("order__public_id", column_name="order")
+    status = Field("order__status", column_name="order_status")
+    course = Field("course__slug", column_name="course")
+    title = Field("course__title", column_name="title")
+    buyer = Field(column_name="buyer")
+    currency = Field("order__currency", column_name="currency")
+    ordered_at = Field("order__created_at", column_name="ordered_at", widget=Moment())
+    paid_at = Field("order__paid_at", column_name="paid_at", widget=Moment())
+    refunded_at = Field("refunded_at", column_name="refunded_at", widget=Moment())
+    refund = Field("refund__status", column_name="refund")
+
+    class Meta:
+        model = Purchase
+        fields = [
+            "id", "order", "status", "course", "title", "buyer", "currency", "list_price",
+            "coupon_discount", "price", "ordered_at", "paid_at", "refunded_at", "refund",
+        ]  # fmt: skip
+        export_order = fields
+
+    def dehydrate_buyer(self, line: Purchase) -> str:
+        return public_name(line.order.buyer)
+
+
+class PaymentInline(ReadOnlyInline):
+    """For operators: how the order was paid, or was tried to be."""
+
+    model = Payment
+    fields = readonly_fields = [
+        "provider", "amount", "status", "reference", "started_at", "settled_at",
+    ]  # fmt: skip
+    show_change_link = True
 
 
 @admin.register(Order)
@@ -79,12 +176,51 @@ class OrderAdmin(ExportedModelAdmin, RuledModelAdmin):
         (gettext_lazy("When"), {"fields": [("created_at", "expires_at", "paid_at")]}),
     ]
     readonly_fields = ["public_id", "status_label", "buyer_name", "amount"]
-    inlines = [PurchaseInline]
+    inlines = [PurchaseInline, PaymentInline]
+    actions_detail = ["refund"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        lines = managed_rows(Purchase.objects.filter(order=OuterRef("pk")), request.user)
-        amounts = lines.order_by().values("order").annotate(v=Sum("price")).values("v")
-        return super().get_queryset(request).annotate(managed_amount=Subquery(amounts))
+        person = request.user
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                managed_amount=amount_of_lines(person), managed_refunded=refunded_of_lines(person)
+            )
+        )
+
+    def get_inlines(self, request: HttpRequest, obj: Order | None) -> list[Any]:
+        return [PurchaseInline, *([PaymentInline] if is_operator(request.user) else [])]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        order = self.get_object(request, str(object_id))
+        lines = managed_rows(order.lines.select_related("order"), request.user) if order else ()
+        shown = super().get_actions_detail(request, object_id)
+        return shown if any(is_refundable(line) for line in lines) else []
+
+    @action(description=gettext_lazy("Refund…"), icon="currency_exchange")
+    def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        order = self.get_object(request, object_id)
+        if order is None or not self.has_view_permission(request, order):
+            raise PermissionDenied
+        back = reverse("admin:catalog_order_change", args=[order.pk])
+        return refund_page(request, self, lines=Purchase.objects.filter(order=order), back=back)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        # An order has no history of its own: what happened to it happened to its lines, and
+        # each seller sees that of theirs.
+        order = self.get_object(request, object_id)
+        lines = managed_rows(order.lines.all(), request.user) if order else Purchase.objects.none()
+        entries = LogEntry.objects.filter(
+            content_type=ContentType.objects.get_for_model(Purchase),
+            object_id__in=[str(pk) for pk in lines.values_list("pk", flat=True)],
+        )
+        pages = Paginator(entries.select_related("user").order_by("action_time", "pk"), 100)
+        page = pages.get_page(request.GET.get(PAGE_VAR))
+        shown = {"action_list": page, "page_range": pages.get_elided_page_range(page.number)}
+        return super().history_view(request, object_id, {**shown, **(extra_context or {})})
 
     def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> list:
         shown = super().get_fieldsets(request, obj)
@@ -108,15 +244,75 @@ class OrderAdmin(ExportedModelAdmin, RuledModelAdmin):
 
 
 @admin.register(Purchase)
-class PurchaseAdmin(RuledModelAdmin):
-    list_display = ["course", "paid_price", "status_label", "paid_at", "refunded_at"]
-    list_select_related = ["course", "order"]
+class PurchaseAdmin(ExportedModelAdmin, RuledModelAdmin):
+    resource_classes = [PurchaseResource]
+    list_display = [
+        "course", "buyer_name", "paid_price", "status_label", "paid_at", "refund_label",
+    ]  # fmt: skip
+    list_select_related = ["course", "order__buyer", "refund"]
     list_filter = [("order__status", ChoicesDropdownFilter), ("course", OwnedRowFilter)]
     operator_filter = [("course__seller", OwnedRowFilter)]
+    operator_sees = {"buyer_name": "buyer_link"}
+    operator_search = ["order__buyer__email", "order__buyer__display_name"]
     search_fields = ["course__title", "order__public_id"]
     ordering = ["-pk"]
-    fields = ["order_link", "course", "list_price", "price", "promotion", "refunded_at"]
-    readonly_fields = ["order_link"]
+    fields = [
+        ("order_link", "buyer_name"), "course", ("list_price", "coupon_discount", "price"),
+        "promotion", ("refunded_at", "refund_state"),
+    ]  # fmt: skip
+    readonly_fields = ["order_link", "buyer_name", "refund_state"]
+    actions = ["refund"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related(*self.list_select_related)
+
+    def get_urls(self) -> list[Any]:
+        own = path(
+            "refund/",
+            self.admin_site.admin_view(self.refund_view),
+            name="catalog_purchase_refund",
+        )
+        return [own, *super().get_urls()]
+
+    def has_refund_permission(self, request: HttpRequest) -> bool:
+        return may(request, "refund", Purchase)
+
+    @action(description=gettext_lazy("Refund…"), permissions=["refund"])
+    def refund(self, request: HttpRequest, purchases: QuerySet[Purchase]) -> HttpResponse | None:
+        keys = list(purchases.order_by("pk").values_list("pk", flat=True)[: MOST_LINES + 1])
+        if len(keys) > MOST_LINES:
+            text = _("At most %(n)d lines can be refunded at once.") % {"n": MOST_LINES}
+            self.message_user(request, text, messages.ERROR)
+            return None
+        address = reverse("admin:catalog_purchase_refund")
+        return HttpResponseRedirect(f"{address}?{urlencode({'line': keys}, doseq=True)}")
+
+    def refund_view(self, request: HttpRequest) -> HttpResponse:
+        """The lines that the address names, as far as they are the person's."""
+        if not self.has_refund_permission(request):
+            raise PermissionDenied
+        keys = [key for key in request.GET.getlist("line") if key.isascii() and key.isdigit()]
+        lines = Purchase.objects.filter(pk__in=[key[:18] for key in keys[:MOST_LINES]])
+        return refund_page(
+            request, self, lines=lines, back=reverse("admin:catalog_purchase_changelist")
+        )
+
+    @display(description=gettext_lazy("buyer"))
+    def buyer_name(self, purchase: Purchase) -> str:
+        return public_name(purchase.order.buyer)
+
+    @display(description=gettext_lazy("buyer"))
+    def buyer_link(self, purchase: Purchase) -> str:
+        return admin_link(purchase.order.buyer)
+
+    @display(description=gettext_lazy("refund"), label=REFUND_COLOURS)
+    def refund_label(self, purchase: Purchase) -> Label | None:
+        refund = getattr(purchase, "refund", None)
+        return Label(refund.status, refund.get_status_display()) if refund else None
+
+    @display(description=gettext_lazy("transfer"))
+    def refund_state(self, purchase: Purchase) -> str:
+        return refund_text(purchase)
 
     @display(description=gettext_lazy("price paid"), ordering="price")
     def paid_price(self, purchase: Purchase) -> str:
