@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import django.db.models.expressions
 from django.db import migrations, models
 
@@ -11,6 +13,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddConstraint(
             model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(('coupon_discount__gte', 0), ('coupon_discount__lte', django.db.models.expressions.CombinedExpression(models.F('list_price'), '-', models.F('price')))), name='purchase_coupon_within_reduction'),
+            constraint=models.CheckConstraint(condition=models.Q(('coupon_discount__gte', 0), ('coupon_discount__lte', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('list_price'), '-', models.F('price')), '+', models.Value(Decimal('0.001'))))), name='purchase_coupon_within_reduction'),
         ),
     ]
