@@ -1,4 +1,4 @@
-"""People in the admin: operators only."""
+"""People and letters to them in the admin: operators only."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from allauth.account.models import EmailAddress
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import StackedInline
-from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
+from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from accounts.models import Consent, Role, StatedAttributes, User, normalised_email
-from accounts.seller_admin import ReadOnlyInline, RuledModelAdmin
+from accounts.models import Consent, Letter, Role, StatedAttributes, User, normalised_email
+from accounts.outbox import send_again
+from accounts.seller_admin import Label, ReadOnlyInline, RuledModelAdmin, admin_link
 
 # Tables of libraries that the platform's rules say nothing about: what is right is decided by
 # role, addresses and tokens follow from what a person does.
@@ -132,3 +136,87 @@ class UserAdmin(RuledModelAdmin, DjangoUserAdmin):
         shown = super().get_readonly_fields(request, obj)
         # The last operator who takes their own role away locks everybody out.
         return [*shown, "role", "is_active"] if obj == request.user else shown
+
+
+LETTER_STATES = {
+    "waiting": gettext_lazy("waiting"),
+    "failed": gettext_lazy("failed"),
+    "sent": gettext_lazy("sent"),
+    "not_needed": gettext_lazy("not needed any more"),
+}
+LETTER_COLOURS = {
+    "waiting": "info",
+    "failed": "danger",
+    "sent": "success",
+    "not_needed": "warning",
+}
+
+
+class LetterStateFilter(DropdownFilter):
+    """What became of a letter."""
+
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(LETTER_STATES.items())
+
+    def queryset(self, request: HttpRequest, letters: QuerySet[Letter]) -> QuerySet[Letter]:
+        chosen = {
+            "waiting": letters.waiting,
+            "failed": letters.failed,
+            "sent": letters.sent,
+            "not_needed": letters.not_needed,
+        }.get(self.value())
+        return chosen() if chosen else letters
+
+
+@admin.register(Letter)
+class LetterAdmin(RuledModelAdmin):
+    """The outbox: what waits, what failed and why. It is read, and tried again."""
+
+    list_display = [
+        "kind", "recipient_link", "state_label", "n_attempts", "last_error", "created_at",
+        "not_before", "sent_at",
+    ]  # fmt: skip
+    list_select_related = ["recipient"]
+    list_filter = [LetterStateFilter]
+    search_fields = ["key", "recipient__email"]
+    ordering = ["-created_at", "-pk"]
+    show_full_result_count = False
+    fields = [
+        ("kind", "subject_id", "key"), ("recipient_link", "state_label"), "last_error",
+        ("n_attempts", "not_before"), ("created_at", "sent_at", "dropped_at"),
+    ]  # fmt: skip
+    readonly_fields = ["kind", "subject_id", "key", "recipient_link", "state_label"]
+    actions = ["try_again"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Letter | None = None) -> bool:
+        # Changing a letter is trying it again: there is nothing to type.
+        return obj is None and super().has_change_permission(request)
+
+    @display(description=gettext_lazy("recipient"))
+    def recipient_link(self, letter: Letter) -> str:
+        return admin_link(letter.recipient)
+
+    @display(description=gettext_lazy("state"), label=LETTER_COLOURS)
+    def state_label(self, letter: Letter) -> Label:
+        return Label(letter.state, LETTER_STATES[letter.state])
+
+    @action(description=gettext_lazy("Send again"), permissions=["change"])
+    def try_again(self, request: HttpRequest, letters: QuerySet[Letter]) -> None:
+        chosen = list(letters.values_list("pk", flat=True))
+        n = send_again(chosen, moment=timezone.now())
+        text = ngettext(
+            "%(n)d letter goes out with the next round.",
+            "%(n)d letters go out with the next round.",
+            n,
+        )
+        self.message_user(request, text % {"n": n}, messages.SUCCESS)
+        if left := len(chosen) - n:
+            text = ngettext(
+                "%(n)d letter was sent already, or is being sent.",
+                "%(n)d letters were sent already, or are being sent.",
+                left,
+            )
+            self.message_user(request, text % {"n": left}, messages.WARNING)

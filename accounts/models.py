@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -190,10 +191,34 @@ class Consent(models.Model):
         return f"{self.user_id} {self.purpose} {self.is_granted}"
 
 
+class LetterQuerySet(models.QuerySet["Letter"]):
+    """The outbox."""
+
+    def waiting(self) -> LetterQuerySet:
+        """Neither sent nor dropped."""
+        return self.filter(sent_at=None, dropped_at=None)
+
+    def due(self, moment: datetime) -> LetterQuerySet:
+        """Waiting, and to be tried now: new, after a pause, or left by a worker that died."""
+        return self.waiting().filter(not_before__lte=moment)
+
+    def sent(self) -> LetterQuerySet:
+        return self.filter(sent_at__isnull=False)
+
+    def failed(self) -> LetterQuerySet:
+        """Given up after the last attempt."""
+        return self.filter(sent_at=None, dropped_at__isnull=False).exclude(last_error="")
+
+    def not_needed(self) -> LetterQuerySet:
+        """Dropped when there was nothing to tell any more, or nobody to tell it."""
+        return self.filter(sent_at=None, dropped_at__isnull=False, last_error="")
+
+
 class Letter(models.Model):
     """One e-mail that is to be sent, or was. It holds no text: that is written when it goes.
 
     `subject_id` is the row that it is about; `kind` says in which table (`accounts.outbox`).
+    `last_error` is that of the latest attempt, empty while one is under way, and holds no address.
     """
 
     key = models.CharField(_("key"), max_length=80, unique=True, editable=False)
@@ -209,6 +234,8 @@ class Letter(models.Model):
     dropped_at = models.DateTimeField(_("given up at"), null=True, blank=True)
     last_error = models.CharField(_("last error"), max_length=200, blank=True)
 
+    objects = LetterQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("letter")
         verbose_name_plural = _("letters")
@@ -222,3 +249,12 @@ class Letter(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def state(self) -> str:
+        """What became of it: sent, waiting, failed or not_needed, as the queryset has them."""
+        if self.sent_at is not None:
+            return "sent"
+        if self.dropped_at is None:
+            return "waiting"
+        return "failed" if self.last_error else "not_needed"

@@ -19,7 +19,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts.models import Consent, Role, StatedAttributes, User
+from accounts.models import Consent, Letter, Role, StatedAttributes, User
 
 # One list of rows for each name, each row with plain values.
 Sections = dict[str, list[dict[str, Any]]]
@@ -92,7 +92,7 @@ def rows(found: Iterable[Any], *names: str) -> list[dict[str, Any]]:
 
 
 def export_account(person: User) -> Sections:
-    """The person's account, statements, consents and sign-ins."""
+    """The person's account, statements, consents, sign-ins and what they were written."""
     signed_in = AccessLog.objects.filter(username=person.email) if person.email else []
     return {
         "account": rows(
@@ -107,6 +107,10 @@ def export_account(person: User) -> Sections:
         "consents": rows(
             Consent.objects.filter(user=person).order_by("pk"),
             *("purpose", "is_granted", "document_version", "decided_at"),
+        ),
+        "letters": rows(
+            Letter.objects.filter(recipient=person).order_by("pk"),
+            *("kind", "key", "created_at", "sent_at"),
         ),
         "sign_ins": [
             {
@@ -127,6 +131,8 @@ def erase_account(person: User) -> None:
         log.objects.filter(username__in=addresses).delete()
     EmailAddress.objects.filter(user=person).delete()
     StatedAttributes.objects.filter(user=person).delete()
+    # Also those that wait: there is nobody to write to any more.
+    Letter.objects.filter(recipient=person).delete()
     # The admin's log keeps the name, or the address, under which a row was once changed.
     LogEntry.objects.filter(
         content_type=ContentType.objects.get_for_model(User), object_id=str(person.pk)

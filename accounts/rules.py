@@ -15,7 +15,7 @@ from django.db.models.constants import LOOKUP_SEP
 from rules import add_perm, always_false, predicate
 from rules.predicates import Predicate
 
-from accounts.models import Consent, Role, StatedAttributes, User
+from accounts.models import Consent, Letter, Role, StatedAttributes, User
 
 if TYPE_CHECKING:
     Person = User | AnonymousUser
@@ -75,3 +75,4 @@ def grant(model: type[Model], **who: Predicate) -> None:
 grant(User, view=is_operator, add=is_operator, change=is_operator)
 grant(StatedAttributes, view=is_operator)
 grant(Consent, view=is_operator)
+grant(Letter, view=is_operator, change=is_operator)

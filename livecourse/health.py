@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 from django.conf import settings
 from django.core.cache import cache
 from django.core.cache.backends.base import InvalidCacheBackendError
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, connection
+from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 from kombu.exceptions import OperationalError
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from redis.exceptions import RedisError
 
+from accounts.models import Letter
 from livecourse.celery import app as celery_app
 
 logger = logging.getLogger(__name__)
@@ -47,7 +52,48 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Counters for Prometheus, for whom METRICS_TOKEN or its absence admits."""
     if not _may_read_metrics(request):
         raise PermissionDenied
-    return ExportToDjangoView(request)
+    response = ExportToDjangoView(request)
+    response.write(_measured(timezone.now()))
+    return response
+
+
+def _letters(moment: datetime) -> dict[str, tuple[str, float]]:
+    waiting = Letter.objects.waiting().aggregate(
+        n=Count("pk"), oldest=Min("created_at"), next=Min("not_before")
+    )
+
+    def seconds_since(then: datetime | None) -> float:
+        return max((moment - then).total_seconds(), 0) if then else 0
+
+    return {
+        "letters_waiting": ("Letters neither sent nor dropped", waiting["n"]),
+        "letters_oldest_seconds": (
+            "Age of the oldest letter that waits, 0 for none",
+            seconds_since(waiting["oldest"]),
+        ),
+        "letters_overdue_seconds": (
+            "Since when a letter that is due is left alone: workers or mail server are away",
+            seconds_since(waiting["next"]),
+        ),
+        "letters_failed": ("Letters given up after the last try", Letter.objects.failed().count()),
+    }
+
+
+# Each asks the rows at a moment, for everything that its part of the program measures: for every
+# name the help and the value. Counters live in a process; these are the same whoever is asked.
+MEASURES: list[Callable[[datetime], dict[str, tuple[str, float]]]] = [_letters]
+
+
+def _measured(moment: datetime) -> bytes:
+    """The gauges from the rows, as Prometheus reads them; none of a part that cannot be read."""
+    registry = CollectorRegistry()
+    for measure in MEASURES:
+        try:
+            for name, (documentation, value) in measure(moment).items():
+                Gauge(f"livecourse_{name}", documentation, registry=registry).set(value)
+        except DatabaseError as error:
+            logger.warning("nothing can be measured in the database: %s", error)
+    return generate_latest(registry)
 
 
 def _may_read_metrics(request: HttpRequest) -> bool:

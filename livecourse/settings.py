@@ -360,6 +360,9 @@ AXES_IPWARE_META_PRECEDENCE_ORDER = (
 # smtp://user:password@host:587/?tls=True; the default prints messages to the console.
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="LiveCourse <noreply@localhost>")
+# Seconds that a mail server may take for one answer; without an end, a silent one would hold up a
+# worker, or somebody who registers, for ever.
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT_SECONDS", default=10)
 
 # --- Payment --------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import factory
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from accounts.models import Role, StatedAttributes, User
+from accounts.models import Letter, Role, StatedAttributes, User
 from analytics.models import (
     Event,
     EventKind,
@@ -78,6 +78,20 @@ class StatedAttributesFactory(DjangoModelFactory):
 
     user = factory.SubFactory(UserFactory)
     birth_year = 1990
+
+
+class LetterFactory(DjangoModelFactory):
+    """A letter that waits; no app is asked for its words before it is sent."""
+
+    class Meta:
+        model = Letter
+
+    key = factory.Sequence(lambda n: f"letter-{n}")
+    kind = "receipt"
+    recipient = factory.SubFactory(UserFactory)
+    subject_id = 1
+    created_at = LONG_AGO
+    not_before = LONG_AGO
 
 
 class CategoryFactory(DjangoModelFactory):

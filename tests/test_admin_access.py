@@ -17,7 +17,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
-from accounts.models import User
+from accounts.models import Letter, User
 from analytics.models import (
     CohortRetention,
     CourseNeighbours,
@@ -60,6 +60,7 @@ from tests.factories import (
     CourseFactory,
     EnrollmentFactory,
     EventFactory,
+    LetterFactory,
     LiveSessionFactory,
     ModelRunFactory,
     OperatorFactory,
@@ -83,8 +84,8 @@ OWNED = {
     ChatMessage, SessionFigures, Forecast, CourseRetention, LearningSummary, Event,
 }  # fmt: skip
 OF_OPERATORS = {
-    User, Reminder, Profile, Recommendation, CourseNeighbours, UserRetention, CohortRetention,
-    ModelRun, ImportRun,
+    User, Letter, Reminder, Profile, Recommendation, CourseNeighbours, UserRetention,
+    CohortRetention, ModelRun, ImportRun,
 }  # fmt: skip
 SHARED = {Category}
 # What the rules let a seller add, and an operator change; everything else is read only.
@@ -147,6 +148,7 @@ def world() -> World:
         ChatMessageFactory(live_session=session, author=world.viewer, text=f"Chat {SECRET}"),
         ReminderFactory(**of_session),
         world.viewer,
+        LetterFactory(recipient=world.viewer, key=f"letter-{SECRET}"),
         EventFactory(course=course, **of_session),
         run,
         ImportRun.objects.create(target="users", file_name=SECRET, fingerprint="0" * 64),

@@ -90,6 +90,10 @@ CHECKS: dict[str, tuple[Callable[[], models.Model], list[dict[str, object]]]] = 
     "stated_gender_known": (made.StatedAttributesFactory, [{"gender": "x"}]),
     "stated_occupation_known": (made.StatedAttributesFactory, [{"occupation": "spy"}]),
     "consent_purpose_known": (consent, [{"purpose": "fun"}]),
+    "letter_sent_or_given_up": (
+        lambda: made.LetterFactory(sent_at=made.LONG_AGO, n_attempts=1),
+        [{"dropped_at": made.LONG_AGO}],
+    ),
     "course_price_not_negative": (made.CourseFactory, [{"list_price": Decimal("-0.01")}]),
     "course_kind_known": (made.CourseFactory, [{"kind": "spaceship"}]),
     "course_level_known": (made.CourseFactory, [{"level": 0}, {"level": 4}]),

@@ -33,6 +33,7 @@ from tests.factories import (
     EventFactory,
     LessonFactory,
     LessonProgressFactory,
+    LetterFactory,
     ModelRunFactory,
     OperatorFactory,
     OrderAttributionFactory,
@@ -61,6 +62,7 @@ def person_with_everything(canary: str) -> User:
     EmailAddress.objects.create(user=person, email=person.email, primary=True)
     LogEntry.objects.log_actions(OperatorFactory().pk, [person], CHANGE, single_object=True)
     StatedAttributesFactory(user=person)
+    LetterFactory(recipient=person)
     record_consent(user=person, purpose=Purpose.TERMS, is_granted=True)
     ChosenInterest.objects.create(user=person, category=CategoryFactory())
     course = CourseFactory()
@@ -149,6 +151,7 @@ def test_every_table_that_knows_people_is_in_the_export_or_named_here() -> None:
     assert held == {
         "account.EmailAddress",
         "accounts.Consent",
+        "accounts.Letter",
         "accounts.StatedAttributes",
         "analytics.Event",
         "analytics.LearningSummary",
