@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Category, CourseKind, Level
+from catalog.order_serializers import LARGEST_ID
 from catalog.search import CourseSearch, Sort
 
 
@@ -88,3 +89,9 @@ class InterestsForm(forms.Form):
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
+
+
+class SlotForm(forms.Form):
+    """The id of a time of a consultation."""
+
+    slot = forms.IntegerField(min_value=1, max_value=LARGEST_ID)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
+from datetime import datetime
+from typing import TypeGuard
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -15,7 +18,19 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from accounts.requests import AuthenticatedHttpRequest
 from catalog.checkout import cancel_order
-from catalog.models import Order, OrderStatus, PaymentStatus, SandboxPayment
+from catalog.consultations import NoBooking, free_times, move_time
+from catalog.forms import SlotForm
+from catalog.holds import SoldOut
+from catalog.models import (
+    ConsultationSlot,
+    CourseKind,
+    Order,
+    OrderStatus,
+    Payment,
+    PaymentStatus,
+    Purchase,
+    SandboxPayment,
+)
 from catalog.payments.provider import Outcome, ProviderUnavailable
 from catalog.payments.registry import (
     UnknownProvider,
@@ -23,9 +38,12 @@ from catalog.payments.registry import (
     providers_for,
 )
 from catalog.payments.sandbox import Sandbox
-from catalog.payments.settling import check_payment, close_payments
+from catalog.payments.settling import MismatchedPayment, check_payment, close_payments
 from catalog.payments.starting import CurrencyNotTaken, NotPayable, start_payment
+from catalog.qr import qr_picture
 from catalog.responses import numbered_page
+
+logger = logging.getLogger(__name__)
 
 ORDERS_PER_PAGE = 20
 
@@ -36,6 +54,9 @@ def order_list(request: AuthenticatedHttpRequest) -> HttpResponse:
     """One's own orders, newest first."""
     own = Order.objects.filter(buyer=request.user).with_lines().order_by("-created_at", "-pk")
     page = numbered_page(own, ORDERS_PER_PAGE, request.GET.get("page"))
+    moment = timezone.now()
+    for order in page:
+        order.state = _state(order, moment=moment)
     return render(request, "catalog/order_list.html", {"page": page})
 
 
@@ -50,15 +71,51 @@ def order_detail(request: AuthenticatedHttpRequest, public_id: uuid.UUID) -> Htt
     if order.status == OrderStatus.PENDING and _ask_provider(order):
         order = _own_order(request, public_id)
     moment = timezone.now()
-    is_payable = order.status == OrderStatus.PENDING and (order.expires_at or moment) > moment
+    state = _state(order, moment=moment)
+    lines = list(order.lines.all())
+    payment = order.payments.order_by("pk").last()
+    waits = state == OrderStatus.PENDING
     context = {
         "order": order,
-        "is_payable": is_payable,
-        "providers": providers_for(order.currency) if is_payable else [],
-        "payment": order.payments.filter(status=PaymentStatus.STARTED).order_by("pk").last(),
+        "state": state,
+        "lines": lines,
+        "first_course": next((one.course for one in lines if _has_lessons(one)), None),
+        "providers": providers_for(order.currency) if waits else [],
+        "payment": payment,
+        "qr_picture": qr_picture(payment.qr_code) if waits and _is_open(payment) else "",
+        "times": _other_times(order, moment=moment),
         "refunds": order.refunds.select_related("purchase__course").order_by("pk"),
     }
     return render(request, "catalog/order_detail.html", context)
+
+
+def _state(order: Order, *, moment: datetime) -> str:
+    """The status as the buyer sees it: an order whose time is over is expired at once."""
+    is_over = order.expires_at is not None and order.expires_at <= moment
+    if order.status == OrderStatus.PENDING and is_over:
+        return OrderStatus.EXPIRED
+    return order.status
+
+
+def _has_lessons(line: Purchase) -> bool:
+    return line.refunded_at is None and line.course.kind != CourseKind.CONSULTATION
+
+
+def _is_open(payment: Payment | None) -> TypeGuard[Payment]:
+    """Whether the payment goes on elsewhere, where a code leads."""
+    return payment is not None and payment.status == PaymentStatus.STARTED and bool(payment.qr_code)
+
+
+def _other_times(order: Order, *, moment: datetime) -> dict[int, list[ConsultationSlot]]:
+    """The times to which consultations of the order can still be moved, by course."""
+    movable = [
+        line.course
+        for line in order.lines.all()
+        if (slot := line.booked_slot) is not None
+        and slot.starts_at > moment
+        and line.holder_id is not None
+    ]
+    return free_times(movable, moment=moment)
 
 
 @require_POST
@@ -79,7 +136,10 @@ def pay_order(request: AuthenticatedHttpRequest, public_id: uuid.UUID) -> HttpRe
     except ProviderUnavailable:
         messages.error(request, _("The payment service cannot be reached. Please try again."))
         return redirect(here)
-    except (NotPayable, CurrencyNotTaken, UnknownProvider) as error:
+    except NotPayable as error:
+        messages.info(request, str(error))
+        return redirect(here)
+    except (CurrencyNotTaken, UnknownProvider) as error:
         messages.error(request, str(error))
         return redirect(here)
     return redirect(payment.redirect_url or here)
@@ -98,6 +158,29 @@ def cancel(request: AuthenticatedHttpRequest, public_id: uuid.UUID) -> HttpRespo
     return redirect("catalog:order", order.public_id)
 
 
+@require_POST
+@login_required
+def move(request: AuthenticatedHttpRequest, public_id: uuid.UUID, line: int) -> HttpResponse:
+    """Change the time of a consultation."""
+    order = _own_order(request, public_id)
+    get_object_or_404(order.lines, pk=line)
+    form = SlotForm(request.POST)
+    try:
+        if form.is_valid():
+            move_time(
+                buyer_id=request.user.pk,
+                line_id=line,
+                slot_id=form.cleaned_data["slot"],
+                moment=timezone.now(),
+            )
+            messages.success(request, _("The time of your consultation is changed."))
+    except SoldOut as error:
+        messages.warning(request, str(error))
+    except NoBooking:
+        raise Http404 from None
+    return redirect("catalog:order", order.public_id)
+
+
 @require_GET
 def sandbox(request: HttpRequest, reference: uuid.UUID) -> HttpResponse:
     """The sandbox's own page: what is to be paid, and what shall happen.
@@ -106,7 +189,9 @@ def sandbox(request: HttpRequest, reference: uuid.UUID) -> HttpResponse:
     """
     _the_sandbox()
     payment = get_object_or_404(SandboxPayment, reference=reference)
-    return render(request, "catalog/sandbox.html", {"payment": payment})
+    response = render(request, "catalog/sandbox.html", {"payment": payment})
+    response["X-Robots-Tag"] = "noindex"
+    return response
 
 
 @require_POST
@@ -131,16 +216,18 @@ def _the_sandbox() -> Sandbox:
 
 def _own_order(request: AuthenticatedHttpRequest, public_id: uuid.UUID) -> Order:
     own = Order.objects.filter(buyer=request.user).with_lines()
-    return get_object_or_404(own, public_id=public_id)
+    return get_object_or_404(own.prefetch_related("lines__course__seller"), public_id=public_id)
 
 
 def _ask_provider(order: Order) -> bool:
-    """Whether there was a payment to ask about."""
-    payments = list(order.payments.filter(status=PaymentStatus.STARTED))
-    for payment in payments:
+    """Whether something could be asked about the payments that were begun."""
+    is_asked = False
+    for payment in order.payments.filter(status=PaymentStatus.STARTED):
         try:
             check_payment(payment, moment=timezone.now())
-        except (ProviderUnavailable, UnknownProvider):
+        except (ProviderUnavailable, UnknownProvider, MismatchedPayment) as error:
             # Its notification, or the job that asks again, will tell.
-            return False
-    return bool(payments)
+            logger.warning("payment %s: %s", payment.number.hex, error)
+        else:
+            is_asked = True
+    return is_asked

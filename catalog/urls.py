@@ -26,6 +26,7 @@ urlpatterns = [
     path("orders/<uuid:public_id>/", order_views.order_detail, name="order"),
     path("orders/<uuid:public_id>/pay/", order_views.pay_order, name="pay_order"),
     path("orders/<uuid:public_id>/cancel/", order_views.cancel, name="cancel_order"),
+    path("orders/<uuid:public_id>/times/<int:line>/", order_views.move, name="move_time"),
     path("payments/sandbox/<uuid:reference>/", order_views.sandbox, name="sandbox"),
     path(
         "payments/sandbox/<uuid:reference>/decide/",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
 
@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from catalog.cards import CourseCard, course_cards
 from catalog.models import Course, Promotion
+from catalog.pricing import Price
 from streams.models import LiveSession, SessionPromotion, SessionStatus
 from streams.querysets import LiveSessionQuerySet
 
@@ -33,6 +34,14 @@ class ShowcaseCard:
     card: CourseCard
     promotion: SessionPromotion | None
     is_pinned: bool
+
+    @property
+    def price(self) -> Price:
+        """What somebody pays who buys it from there now."""
+        if self.promotion is None:
+            return self.card.price
+        promotion = self.promotion.promotion
+        return replace(self.card.price, amount=promotion.price, promotion=promotion)
 
 
 def by_day(sessions: Iterable[LiveSession]) -> list[Day]:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from streams import views
+from streams import cart_views, views
 
 app_name = "streams"
 urlpatterns = [
     path("live/", views.session_list, name="session_list"),
     path("live/<int:pk>/", views.session_detail, name="session_detail"),
+    path("live/<int:pk>/coupons/<int:coupon>/claim/", cart_views.claim, name="claim_coupon"),
     path("live/<int:pk>/cover.svg", views.session_cover, name="cover"),
+    path("cart/", cart_views.cart, name="cart"),
+    path("cart/add/", cart_views.add, name="add_to_cart"),
+    path("cart/remove/<int:course>/", cart_views.remove, name="remove_from_cart"),
+    path("cart/coupon/", cart_views.coupon, name="cart_coupon"),
+    path("cart/checkout/", cart_views.checkout, name="checkout"),
 ]

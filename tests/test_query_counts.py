@@ -22,10 +22,13 @@ from tests.factories import (
     LessonProgressFactory,
     LiveSessionFactory,
     ModelRunFactory,
+    OrderFactory,
     PromotionFactory,
+    PurchaseFactory,
     ReviewFactory,
     SectionFactory,
     ShowcaseItemFactory,
+    UserFactory,
 )
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +61,9 @@ class Market:
             lesson = LessonFactory(section=section)
             LessonProgressFactory(lesson=lesson, user=self.learner, completed_at=timezone.now())
             ReviewFactory(course=self.course)
+            order = OrderFactory(buyer=self.learner)
+            PurchaseFactory(order=order)
+            PurchaseFactory(order=order)
         shown = Course.objects.exclude(pk=self.course.pk)
         PopularCourses.objects.update_or_create(
             run=self.run,
@@ -79,6 +85,7 @@ class Market:
             "account": "/account/",
             "learn": "/learn/",
             "lesson": reverse("catalog:lesson", args=[self.course.slug, self.lesson.pk]),
+            "orders": "/orders/",
         }
 
 
@@ -100,6 +107,7 @@ def n_queries(ask: Callable[[], object]) -> int:
         ("account", 10),
         ("learn", 8),
         ("lesson", 10),
+        ("orders", 8),
     ],
 )
 def test_more_rows_do_not_cost_more_queries(client, name, most) -> None:
@@ -113,3 +121,34 @@ def test_more_rows_do_not_cost_more_queries(client, name, most) -> None:
     many = n_queries(lambda: client.get(address))
 
     assert many <= few <= most
+
+
+def put_into_cart(client, n: int) -> None:
+    for _ in range(n):
+        course = PromotionFactory().course
+        client.post("/cart/add/", {"course": course.pk, "then": "buy"})
+
+
+def test_more_courses_in_the_cart_do_not_cost_more_queries(client) -> None:
+    client.force_login(UserFactory())
+    put_into_cart(client, 1)
+    few = n_queries(lambda: client.get("/cart/"))
+
+    put_into_cart(client, 6)
+    many = n_queries(lambda: client.get("/cart/"))
+
+    assert many <= few <= 14
+
+
+def test_more_lines_do_not_cost_an_order_page_more_queries(client) -> None:
+    order = OrderFactory()
+    client.force_login(order.buyer)
+    PurchaseFactory(order=order)
+    address = reverse("catalog:order", args=[order.public_id])
+    few = n_queries(lambda: client.get(address))
+
+    for _ in range(5):
+        PurchaseFactory(order=order)
+    many = n_queries(lambda: client.get(address))
+
+    assert many <= few <= 11

@@ -1,4 +1,4 @@
-// Counts down to the beginning of a live session.
+// Counts down to a moment; with data-then="reload" the page is loaded again when it has come.
 
 const seconds = { days: 86400, hours: 3600, minutes: 60, seconds: 1 };
 
@@ -20,5 +20,6 @@ for (const box of document.querySelectorAll("[data-countdown]")) {
     if (tick(box, until)) return;
     clearInterval(timer);
     box.hidden = true;
+    if (box.dataset.then === "reload") location.reload();
   }, 1000);
 }

@@ -1,8 +1,9 @@
 // Records what a viewer sees and clicks, and sends it in batches.
 //
 // An impression is a card of which half was in view for a second, once per page view; a view
-// is the page of a course; a click is a followed card. What could not be sent waits in
-// localStorage for the next page. The server stores each id once, so a repeat does no harm.
+// is the page of a course; a click is a followed card; an addition is a form that puts a course
+// into the cart. What could not be sent waits in localStorage for the next page. The server
+// stores each id once, so a repeat does no harm.
 
 const ADDRESS = "/api/v1/events/";
 const KEPT = "livecourse.events";
@@ -131,6 +132,10 @@ function watchCards(root) {
 document.addEventListener("click", (event) => {
   const card = event.target.closest("a")?.closest("[data-course]");
   if (card) record("click", card.dataset.course, card.dataset.session);
+});
+document.addEventListener("submit", (event) => {
+  const { adds, inSession } = event.target.dataset;
+  if (adds) record("add_to_cart", adds, inSession);
 });
 addEventListener("pagehide", () => {
   if (queue.length) send();

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from catalog.models import CourseStatus
+from catalog.models import ConsultationSlot, CourseKind, CourseStatus
 from catalog.reviews import star_counts
 from catalog.views import COURSES_PER_PAGE, REVIEWS_PER_PAGE
 from tests.factories import (
@@ -138,16 +138,67 @@ def test_the_page_says_until_when_and_for_how_many_seats_a_price_holds(client) -
     assert "3 of 20 seats left at this price" in html
 
 
-def test_what_cannot_be_done_yet_is_not_offered(client) -> None:
+def test_a_course_can_be_bought_or_put_into_the_cart(client) -> None:
     course = CourseFactory()
     LessonFactory(section__course=course)
 
     html = page(client, address(course))
 
-    assert "Orders are not open on this page yet." in html
+    assert "Buy now" in html
+    assert "Add to cart" in html
+    assert f'name="course" value="{course.pk}"' in html
     assert "Free to try" not in html
-    for path in ("/cart/", "/orders/", "/learn/"):
-        assert f'"{path}' not in html
+
+
+def test_a_free_course_says_so_on_its_button(client) -> None:
+    html = page(client, address(CourseFactory(list_price=0)))
+
+    assert "Get it for free" in html
+    assert "Buy now" not in html
+
+
+def test_a_promotion_that_is_sold_out_is_said_with_the_price_that_holds(client) -> None:
+    promotion = PromotionFactory(seats=2, seats_left=0)
+
+    html = page(client, address(promotion.course))
+
+    assert "All seats at ¥60 are taken; this is the price now." in html
+
+
+def test_a_consultation_offers_its_free_times_and_none_without_any(client) -> None:
+    course = CourseFactory(kind=CourseKind.CONSULTATION)
+    begins = timezone.now() + timedelta(days=1)
+    none_free = page(client, address(course))
+    slot = ConsultationSlot.objects.create(
+        course=course, starts_at=begins, ends_at=begins + timedelta(hours=1)
+    )
+
+    one_free = page(client, address(course))
+
+    assert "No time of this consultation is free at present." in none_free
+    assert "Buy now" not in none_free
+    assert f'<option value="{slot.pk}">' in one_free
+    assert "The next free time" in one_free
+
+
+def test_sellers_are_not_offered_their_own_courses(client) -> None:
+    course = CourseFactory()
+    client.force_login(course.seller)
+
+    html = page(client, address(course))
+
+    assert "This is your own course" in html
+    assert "Buy now" not in html
+
+
+def test_a_course_in_the_cart_leads_there(client) -> None:
+    course = CourseFactory()
+    client.post("/cart/add/", {"course": course.pk, "then": "buy"})
+
+    html = page(client, address(course))
+
+    assert "This course is in your cart" in html
+    assert "Buy now" not in html
 
 
 def test_who_has_the_course_is_told_so(client) -> None:
