@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from catalog.discounts import percentage_of
 from catalog.models import Coupon, CouponClaim, Course, DiscountKind, Order, OrderStatus
+from catalog.models.money import to_the_cent
 
 # Orders that have used their coupon, or hold a use of it. A refund does not give a use back.
 USING = (OrderStatus.PENDING, OrderStatus.PAID, OrderStatus.REFUNDED)
@@ -141,26 +142,31 @@ def take_use(coupon: Coupon, *, buyer: User, discount: Decimal, moment: datetime
         raise CouponSpent(is_own_limit=True)
 
 
-def take_use_again(coupon_id: int, *, discount: Decimal) -> None:
+def take_use_again(order: Order, *, discount: Decimal) -> None:
     """Count the use of an order that had given it back. Raises CouponSpent.
 
-    The price was promised while the coupon ran: only its limits hold now.
+    The price was promised while the coupon ran: only its limits hold now, of all uses and of
+    the buyer's.
     """
-    if not _count(Coupon.objects.filter(pk=coupon_id), discount):
+    coupon = Coupon.objects.filter(pk=order.coupon_id)
+    if not _count(coupon, discount):
         raise CouponSpent
+    others = Order.objects.filter(buyer=order.buyer_id, coupon=order.coupon_id, status__in=USING)
+    if others.exclude(pk=order.pk).count() >= coupon.get().per_user_limit:
+        raise CouponSpent(is_own_limit=True)
 
 
 def give_back_use(coupon_id: int, *, discount: Decimal) -> None:
     """Count one use less: the order was not paid."""
-    Coupon.objects.filter(pk=coupon_id).update(n_used=F("n_used") - 1, spent=F("spent") - discount)
+    spent = to_the_cent(F("spent") - discount)
+    Coupon.objects.filter(pk=coupon_id).update(n_used=F("n_used") - 1, spent=spent)
 
 
 def _count(coupons: QuerySet[Coupon], discount: Decimal) -> int:
     has_use = Q(max_uses__isnull=True) | Q(n_used__lt=F("max_uses"))
-    has_budget = Q(budget__isnull=True) | Q(budget__gte=F("spent") + discount)
-    return coupons.filter(has_use, has_budget).update(
-        n_used=F("n_used") + 1, spent=F("spent") + discount
-    )
+    spent = to_the_cent(F("spent") + discount)
+    has_budget = Q(budget__isnull=True) | Q(budget__gte=spent)
+    return coupons.filter(has_use, has_budget).update(n_used=F("n_used") + 1, spent=spent)
 
 
 @transaction.atomic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Round
 
 DEFAULT_CURRENCY = "CNY"
 
@@ -10,3 +11,8 @@ DEFAULT_CURRENCY = "CNY"
 def money_field(verbose_name: object, **options: object) -> models.DecimalField:
     """A column for amounts up to 99,999,999.99 of a currency."""
     return models.DecimalField(verbose_name, max_digits=10, decimal_places=2, **options)  # type: ignore[arg-type, misc]
+
+
+def to_the_cent(amount: models.expressions.Combinable) -> Round:
+    """An amount that the database computes. SQLite does so in binary: 0.1 + 0.2 is not 0.3."""
+    return Round(amount, precision=2)

@@ -25,6 +25,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
 from catalog.models import SandboxNotice, SandboxPayment, SandboxRefund, SandboxState
+from catalog.models.money import to_the_cent
 from catalog.payments.provider import (
     ForgedNotification,
     Outcome,
@@ -151,9 +152,8 @@ class Sandbox(Provider):
             raise RefundRefused("the sandbox knows no such paid payment")
         if (before := SandboxRefund.objects.filter(key=key).first()) is not None:
             return str(before.pk)
-        if not paid.filter(amount__gte=F("refunded") + amount).update(
-            refunded=F("refunded") + amount
-        ):
+        refunded = to_the_cent(F("refunded") + amount)
+        if not paid.filter(amount__gte=refunded).update(refunded=refunded):
             raise RefundRefused("more than was paid cannot be given back")
         return str(SandboxRefund.objects.create(payment=payment, key=key, amount=amount).pk)
 
