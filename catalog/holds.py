@@ -66,15 +66,20 @@ def _take_seat(rows) -> int:  # type: ignore[no-untyped-def]
 def take_slots(lines: Sequence[Purchase], *, chosen: Iterable[int], moment: datetime) -> None:
     """Give each consultation among the lines its time: the chosen one, else the next free one.
 
-    `chosen` are ids of times. The lines must be stored and have their course. Raises SoldOut.
+    `chosen` are ids of times. The lines must be stored and have their course. Raises SoldOut,
+    also for a chosen time that nothing here can have: nobody gets another one than they chose.
     """
     wanted = set(chosen)
-    for line in lines:
-        if line.course.kind == CourseKind.CONSULTATION:
-            _take_slot(line, wanted=wanted, moment=moment)
+    taken = {
+        _take_slot(line, wanted=wanted, moment=moment)
+        for line in lines
+        if line.course.kind == CourseKind.CONSULTATION
+    }
+    if not wanted <= taken:
+        raise SoldOut(_("This time has just been taken."))
 
 
-def _take_slot(line: Purchase, *, wanted: set[int], moment: datetime) -> None:
+def _take_slot(line: Purchase, *, wanted: set[int], moment: datetime) -> int:
     free = ConsultationSlot.objects.filter(
         course=line.course_id, purchase=None, starts_at__gt=moment
     )
@@ -82,10 +87,10 @@ def _take_slot(line: Purchase, *, wanted: set[int], moment: datetime) -> None:
     if wanted and (slot := of_course.first()) is not None:
         if not free.filter(pk=slot.pk).update(purchase=line):
             raise SoldOut(_("This time has just been taken."))
-        return
+        return slot.pk
     while (slot := free.first()) is not None:
         if free.filter(pk=slot.pk).update(purchase=line):
-            return
+            return slot.pk
     raise SoldOut(_("No time is free for this consultation."))
 
 
