@@ -28,14 +28,16 @@ def is_meeting(error: BaseException) -> bool:
 def in_one_transaction(rule: Callable[P, R]) -> Callable[P, R]:
     """Run the rule in one transaction, begun again from its start when it met another.
 
-    Inside a transaction of the caller it is a part of that one, and the caller begins again: a
-    deadlock has rolled back all of it. The rule must read anew what it decides on.
+    Inside a transaction of the caller it is a part of that one: what it raises takes back what it
+    wrote and no more, but after a deadlock, which has rolled back all, the caller begins again.
+    The rule must read anew what it decides on.
     """
 
     @wraps(rule)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         if transaction.get_connection().in_atomic_block:
-            return rule(*args, **kwargs)
+            with transaction.atomic():
+                return rule(*args, **kwargs)
         attempts = Retrying(
             retry=retry_if_exception(is_meeting),
             stop=stop_after_attempt(MOST_ATTEMPTS),
