@@ -11,6 +11,7 @@ from catalog.payments.provider import ProviderUnavailable
 from catalog.payments.registry import UnknownProvider
 from catalog.payments.settling import (
     MismatchedPayment,
+    UnknownPayment,
     check_payment,
     close_payments,
     unsettled_payments,
@@ -54,8 +55,8 @@ def _ask(payment: Payment, *, moment: datetime) -> bool:
     except (ProviderUnavailable, UnknownProvider) as error:
         logger.warning("payment %s could not be asked about: %s", payment.number.hex, error)
         return False
-    except MismatchedPayment as error:
-        logger.error("%s", error)
+    except (MismatchedPayment, UnknownPayment) as error:
+        logger.error("payment %s: %s", payment.number.hex, error)
     return True
 
 
