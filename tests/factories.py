@@ -22,18 +22,25 @@ from analytics.models import (
 )
 from catalog.models import (
     Category,
+    ConsultationSlot,
     Coupon,
+    CouponClaim,
     Course,
     CourseStatus,
     DiscountKind,
     Enrollment,
+    LedgerEntry,
     Lesson,
     LessonProgress,
+    MoneyMove,
     Order,
     OrderStatus,
+    Payment,
     Promotion,
     Purchase,
+    Refund,
     Review,
+    SandboxPayment,
     Section,
 )
 from streams.models import (
@@ -41,6 +48,7 @@ from streams.models import (
     LiveSession,
     OrderAttribution,
     Reminder,
+    SessionCoupon,
     SessionPromotion,
     SessionStatus,
     ShowcaseItem,
@@ -186,6 +194,75 @@ class PurchaseFactory(DjangoModelFactory):
     price = Decimal("100.00")
 
 
+class ConsultationSlotFactory(DjangoModelFactory):
+    """Half an hour tomorrow, free; those of one consultation follow each other."""
+
+    class Meta:
+        model = ConsultationSlot
+
+    class Params:
+        number = factory.Sequence(lambda n: n)
+
+    course = factory.SubFactory(CourseFactory, kind="consultation")
+    starts_at = factory.LazyAttribute(
+        lambda slot: timezone.now() + timedelta(days=1, minutes=30 * slot.number)
+    )
+    ends_at = factory.LazyAttribute(lambda slot: slot.starts_at + timedelta(minutes=30))
+
+
+class CouponClaimFactory(DjangoModelFactory):
+    class Meta:
+        model = CouponClaim
+
+    user = factory.SubFactory(UserFactory)
+    coupon = factory.SubFactory(CouponFactory)
+
+
+class PaymentFactory(DjangoModelFactory):
+    """One that was begun in the sandbox, of which nothing was heard yet."""
+
+    class Meta:
+        model = Payment
+
+    order = factory.SubFactory(OrderFactory)
+    provider = "sandbox"
+    reference = factory.Sequence(lambda n: f"reference-{n}")
+    amount = Decimal("100.00")
+
+
+class LedgerEntryFactory(DjangoModelFactory):
+    class Meta:
+        model = LedgerEntry
+
+    order = factory.SubFactory(OrderFactory)
+    key = "charge"
+    kind = MoneyMove.CHARGE
+    amount = Decimal("100.00")
+
+
+class RefundFactory(DjangoModelFactory):
+    """One that is on its way."""
+
+    class Meta:
+        model = Refund
+
+    key = factory.Sequence(lambda n: f"line-{n}")
+    order = factory.SubFactory(OrderFactory)
+    payment = factory.SubFactory(PaymentFactory)
+    amount = Decimal("100.00")
+
+
+class SandboxPaymentFactory(DjangoModelFactory):
+    class Meta:
+        model = SandboxPayment
+
+    number = factory.LazyFunction(lambda: uuid.uuid4().hex)
+    title = "Course"
+    amount = Decimal("100.00")
+    return_url = "http://127.0.0.1:8000/orders/"
+    notify_url = "http://127.0.0.1:8000/payments/sandbox/notify/"
+
+
 class EnrollmentFactory(DjangoModelFactory):
     class Meta:
         model = Enrollment
@@ -256,6 +333,14 @@ class SessionPromotionFactory(DjangoModelFactory):
 
     live_session = factory.SubFactory(LiveSessionFactory)
     promotion = factory.SubFactory(PromotionFactory, is_public=False)
+
+
+class SessionCouponFactory(DjangoModelFactory):
+    class Meta:
+        model = SessionCoupon
+
+    live_session = factory.SubFactory(LiveSessionFactory, live=True)
+    coupon = factory.SubFactory(CouponFactory)
 
 
 class OrderAttributionFactory(DjangoModelFactory):
