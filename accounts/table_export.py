@@ -34,9 +34,11 @@ def plain_cell(cell: Any) -> Any:
 
 
 class _WithoutFormulas(TablibFormat):
-    def _escape_formulae(self, dataset: Dataset) -> None:
+    def export_data(self, dataset: Dataset, **options: Any) -> Any:
+        # Not left to a setting of the library, which does it only when asked and less well.
         for _ in range(dataset.height):
             dataset.append([plain_cell(cell) for cell in dataset.lpop()])
+        return super().export_data(dataset, **options)
 
 
 class SafeCSV(_WithoutFormulas, CSV):

@@ -35,19 +35,28 @@ from analytics.models import (
 from analytics.navigation import GROUPS
 from catalog.models import (
     Category,
+    ConsultationSlot,
     Coupon,
     Course,
     CourseStatus,
     Enrollment,
+    LedgerEntry,
+    MoneyMove,
     Order,
+    Payment,
+    PaymentStatus,
     Promotion,
     Purchase,
+    Refund,
+    RefundStatus,
     Review,
+    SandboxPayment,
     Section,
 )
 from streams.models import (
     ChatMessage,
     LiveSession,
+    OrderAttribution,
     Reminder,
     SessionCoupon,
     SessionPromotion,
@@ -56,19 +65,25 @@ from streams.models import (
 from tests.factories import (
     CategoryFactory,
     ChatMessageFactory,
+    ConsultationSlotFactory,
     CouponFactory,
     CourseFactory,
     EnrollmentFactory,
     EventFactory,
+    LedgerEntryFactory,
     LetterFactory,
     LiveSessionFactory,
     ModelRunFactory,
     OperatorFactory,
+    OrderAttributionFactory,
     OrderFactory,
+    PaymentFactory,
     PromotionFactory,
     PurchaseFactory,
+    RefundFactory,
     ReminderFactory,
     ReviewFactory,
+    SandboxPaymentFactory,
     SectionFactory,
     SellerFactory,
     SessionFiguresFactory,
@@ -80,16 +95,19 @@ pytestmark = pytest.mark.django_db
 
 SECRET = "uniquely-hers"
 OWNED = {
-    Course, Section, Coupon, Promotion, Order, Purchase, Enrollment, Review, LiveSession,
-    ChatMessage, SessionFigures, Forecast, CourseRetention, LearningSummary, Event,
+    Course, Section, ConsultationSlot, Coupon, Promotion, Order, Purchase, Enrollment, Payment,
+    Refund, LedgerEntry, Review, LiveSession, ChatMessage, OrderAttribution, SessionFigures,
+    Forecast, CourseRetention, LearningSummary, Event,
 }  # fmt: skip
 OF_OPERATORS = {
-    User, Letter, Reminder, Profile, Recommendation, CourseNeighbours, UserRetention,
-    CohortRetention, ModelRun, ImportRun,
+    User, Letter, SandboxPayment, Reminder, Profile, Recommendation, CourseNeighbours,
+    UserRetention, CohortRetention, ModelRun, ImportRun,
 }  # fmt: skip
 SHARED = {Category}
 # What the rules let a seller add, and an operator change; everything else is read only.
-ADDABLE_BY_SELLER = {Course, Coupon, Promotion, LiveSession}
+ADDABLE_BY_SELLER = {Course, ConsultationSlot, Coupon, Promotion, LiveSession}
+# What moves money writes these down; nobody types or deletes them.
+OF_MONEY = {Order, Purchase, Payment, Refund, LedgerEntry, SandboxPayment, OrderAttribution}
 TABLES = sorted(admin.site._registry, key=lambda model: model._meta.label)
 NAMES = [model._meta.label for model in TABLES]
 ACTIONS = [
@@ -132,6 +150,13 @@ def world() -> World:
     coupon = CouponFactory(seller=world.a, code=SECRET)
     order = OrderFactory(buyer=world.viewer)
     purchase = PurchaseFactory(order=order, course=course)
+    payment = PaymentFactory(
+        order=order, reference=f"reference-{SECRET}", status=PaymentStatus.SUCCEEDED
+    )
+    refund = RefundFactory(
+        order=order, purchase=purchase, payment=payment, reason=f"Reason {SECRET}",
+        status=RefundStatus.FAILED, last_error=f"Error {SECRET}",
+    )  # fmt: skip
     run = ModelRunFactory()
     of_session = {"live_session": session, "user": world.viewer}
     made: list[Model] = [
@@ -143,8 +168,16 @@ def world() -> World:
         promotion,
         order,
         purchase,
+        payment,
+        refund,
+        LedgerEntryFactory(
+            order=order, purchase=purchase, key=f"refund-{SECRET}", kind=MoneyMove.REFUND
+        ),
+        SandboxPaymentFactory(title=f"Sandbox {SECRET}"),
+        ConsultationSlotFactory(course=course),
         EnrollmentFactory(course=course, user=world.viewer, purchase=purchase),
         session,
+        OrderAttributionFactory(order=order, live_session=session),
         ChatMessageFactory(live_session=session, author=world.viewer, text=f"Chat {SECRET}"),
         ReminderFactory(**of_session),
         world.viewer,
@@ -304,6 +337,28 @@ def test_it_keeps_what_was_recorded_from_the_operators_hand(
     assert client.get(page(model, "add")).status_code == 403
 
 
+@pytest.mark.parametrize("model", sorted(OF_MONEY, key=str), ids=str)
+@pytest.mark.parametrize("who", ["a", "operator"])
+def test_nobody_types_or_deletes_what_money_did(world: World, model: type[Model], who: str) -> None:
+    client, row = world.client(who), world.rows[model]
+    before = model._default_manager.filter(pk=row.pk).values().get()
+    fields = {"amount": "1.00", "price": "1.00", "status": "paid", "kind": "charge", "order": "1"}
+    assert client.post(page(model, "add"), fields).status_code == 403
+    assert client.post(page(model, "change", row.pk), fields).status_code == 403
+    assert client.post(page(model, "delete", row.pk), {"post": "yes"}).status_code == 403
+    client.post(
+        page(model, "changelist"),
+        {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"},
+    )
+    client.post(
+        page(model, "changelist"),
+        {"form-TOTAL_FORMS": 1, "form-INITIAL_FORMS": 1, "form-0-id": row.pk, "_save": "1"}
+        | {f"form-0-{name}": value for name, value in fields.items()},
+    )
+    assert model._default_manager.filter(pk=row.pk).values().get() == before
+    assert model._default_manager.count() == 1
+
+
 @pytest.mark.parametrize(
     ("model", "action"), ACTIONS, ids=[f"{model._meta.label}-{name}" for model, name in ACTIONS]
 )
@@ -444,3 +499,40 @@ def test_a_course_of_another_seller_cannot_enter_a_showcase(world: World) -> Non
     session.refresh_from_db()
     assert session.showcase.get().course == own
     assert session.status == SessionStatus.SCHEDULED
+
+
+@pytest.mark.parametrize("is_select_across", [False, True])
+@pytest.mark.parametrize(
+    ("model", "action"), ACTIONS, ids=[f"{model._meta.label}-{name}" for model, name in ACTIONS]
+)
+def test_choosing_all_rows_chooses_none_of_another_seller(
+    world: World, model: type[Model], action: str, is_select_across: bool
+) -> None:
+    if model in SHARED | OF_OPERATORS:
+        return
+    before = list(model._default_manager.values())
+    data = {"action": action, "_selected_action": [world.rows[model].pk], "index": 0}
+    world.client("b").post(
+        page(model, "changelist"), data | {"select_across": int(is_select_across), "post": "yes"}
+    )
+    assert list(model._default_manager.values()) == before
+
+
+@pytest.mark.parametrize(("prefix", "part"), [("promotions", Promotion), ("coupons", Coupon)])
+def test_a_session_hands_out_nothing_of_another_seller(
+    world: World, prefix: str, part: type[Model]
+) -> None:
+    session = LiveSessionFactory(seller=world.b, live=True)
+    name = prefix.removesuffix("s")
+    data = {"title": session.title, "pinned": ""}
+    for one in ("showcase", "promotions", "coupons"):
+        data |= {f"{one}-TOTAL_FORMS": "0", f"{one}-INITIAL_FORMS": "0"}
+    data |= {
+        f"{prefix}-TOTAL_FORMS": "1",
+        f"{prefix}-0-{name}": str(world.rows[part].pk),
+        f"{prefix}-0-live_session": str(session.pk),
+    }
+    address = page(LiveSession, "change", session.pk)
+    for who in ("b", "operator"):
+        assert world.client(who).post(address, data).status_code == 200
+    assert not getattr(session, prefix).exists()

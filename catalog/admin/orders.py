@@ -103,8 +103,8 @@ class OrderResource(resources.ModelResource):
     """One line per order; amounts are those of the exporting person's courses in it."""
 
     buyer = Field(column_name="buyer")
-    amount = Field("managed_amount", column_name="amount")
-    refunded = Field("managed_refunded", column_name="refunded")
+    amount = Field(column_name="amount")
+    refunded = Field(column_name="refunded")
     created_at = Field("created_at", column_name="created_at", widget=Moment())
     paid_at = Field("paid_at", column_name="paid_at", widget=Moment())
 
@@ -119,8 +119,16 @@ class OrderResource(resources.ModelResource):
     def dehydrate_buyer(self, order: Order) -> str:
         return public_name(order.buyer)
 
+    def dehydrate_amount(self, order: Order) -> Decimal:
+        return _in_cents(order.managed_amount)
+
     def dehydrate_refunded(self, order: Order) -> Decimal:
-        return order.managed_refunded or Decimal("0.00")
+        return _in_cents(order.managed_refunded)
+
+
+def _in_cents(amount: Decimal | None) -> Decimal:
+    """A sum with two decimal places: some databases leave them out."""
+    return (amount or Decimal(0)).quantize(Decimal("0.01"))
 
 
 class PurchaseResource(resources.ModelResource):

@@ -82,7 +82,7 @@ def refund_page(
     form = RefundForm(request.POST or None, offered=offered)
     if request.method == "POST" and form.is_valid():
         chosen = [line for line in offered if line.pk in form.cleaned_data["lines"]]
-        _refund(request, model_admin, chosen, reason=form.cleaned_data["reason"])
+        refund_chosen(request, model_admin, chosen, reason=form.cleaned_data["reason"])
         return HttpResponseRedirect(back)
     refundable = [line for line in offered if is_refundable(line)]
     if not refundable:
@@ -120,9 +120,13 @@ def provider_label(payment: Payment) -> str:
         return payment.provider
 
 
-def _refund(
+def refund_chosen(
     request: HttpRequest, model_admin: ModelAdmin, chosen: list[Purchase], *, reason: str
 ) -> None:
+    """Refund the lines, each order's together, and tell the person what happened.
+
+    Raises PermissionDenied, and refunds nothing, when one of them is not theirs to refund.
+    """
     if not all(may(request, "refund", Purchase, line) for line in chosen):
         raise PermissionDenied
     person = request.user
