@@ -54,6 +54,8 @@ X_FRAME_OPTIONS = "DENY"
 if env.bool("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+# Where forms may lead; vendors of payments join below.
+_FORM_TARGETS = [SELF]
 CONTENT_SECURITY_POLICY = {
     # The admin theme evaluates expressions in its markup; it has a policy of its own.
     "EXCLUDE_URL_PREFIXES": ("/admin/",),
@@ -65,7 +67,7 @@ CONTENT_SECURITY_POLICY = {
         "object-src": [NONE],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
-        "form-action": [SELF],
+        "form-action": _FORM_TARGETS,
     },
 }
 
@@ -455,7 +457,7 @@ SANDBOX_PAYMENTS = env.bool(
 )
 
 # A browser follows the form that starts a payment only to addresses that are named here.
-CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"] += [
+_FORM_TARGETS += [
     *(["https://checkout.stripe.com"] if _HAS_STRIPE else []),
     *(["https://*.alipay.com", "https://*.alipaydev.com"] if _HAS_ALIPAY else []),
     *(["https://wx.tenpay.com"] if _HAS_WECHAT_PAY else []),
