@@ -10,15 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
+from django.db.models import Count, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from accounts.models import Gender, Occupation, StatedAttributes, User
 from analytics.models import Event, EventKind, FigureSource, SessionFigures
-from catalog.models import ChosenInterest, Course, Enrollment, Lesson, LessonProgress, Review
+from catalog.models import (
+    ChosenInterest,
+    Course,
+    Enrollment,
+    LedgerEntry,
+    Lesson,
+    LessonProgress,
+    MoneyMove,
+    Purchase,
+    Review,
+)
 from streams.models import LiveSession, OrderAttribution, SessionStatus, ShowcaseItem
 
 # Rows per query: large enough that the round trips vanish, small enough for little memory.
@@ -353,40 +364,93 @@ def session_viewer_frame(*, session_ids: Sequence[int]) -> pd.DataFrame:
 
 
 def _buyers(session_ids: Sequence[int]) -> QuerySet:
+    return _sold_lines(session_ids).values_list("session_id", "order__buyer_id").distinct()
+
+
+def _sold_lines(session_ids: Sequence[int]) -> QuerySet:
+    """Lines that the given sessions sold, with their `session_id`: paid, and of a course of the
+    session's own seller. What else was in the same order is somebody else's turnover."""
+    attributed = OrderAttribution.objects.filter(order=OuterRef("order"))
+    from_there = OrderAttribution.objects.filter(live_session__in=session_ids)
     return (
-        _paid_attributions(session_ids).values_list("live_session_id", "order__buyer_id").distinct()
-    )
-
-
-def _paid_attributions(session_ids: Sequence[int]) -> QuerySet:
-    return OrderAttribution.objects.filter(
-        live_session_id__in=session_ids, order__status__in=["paid", "refunded"]
+        Purchase.objects.paid()
+        .filter(order__in=from_there.values("order"))
+        .annotate(
+            session_id=Subquery(attributed.values("live_session")),
+            host_id=Subquery(attributed.values("live_session__seller")),
+        )
+        .filter(course__seller=F("host_id"))
     )
 
 
 def session_sales_frame(*, session_ids: Sequence[int]) -> pd.DataFrame:
-    """Sales of the given sessions from their attributed paid orders, indexed by session_id.
+    """What the given sessions sold: one row per paid line of a course of the session's seller.
 
-    Columns: n_orders, n_buyers (int64), gmv, net_sales (Decimal: paid amounts before and
-    after refunds). A buyer counts once however many orders there are.
+    Columns: session_id, order_id, buyer_id (int64), currency (str), price (Decimal, what was
+    paid for the line), is_refunded (bool), promotion_id, coupon_id (object: int or None),
+    coupon_discount (Decimal), promotion_price (Decimal or None), coupon_code (str or None).
+    coupon_id is that of the order where it took something off this line.
     """
-    columns = ["n_orders", "n_buyers", "gmv", "refunded"]
-    rows = (
-        _paid_attributions(session_ids)
-        .values("live_session_id")
-        .annotate(
-            n_orders=Count("order_id", distinct=True),
-            n_buyers=Count("order__buyer_id", distinct=True),
-            gmv=Sum("order__lines__price"),
-            refunded=Sum("order__lines__price", filter=Q(order__lines__refunded_at__isnull=False)),
-        )
-        .values_list("live_session_id", *columns)
+    columns = {
+        "session_id": "session_id",
+        "order_id": "order_id",
+        "buyer_id": "order__buyer_id",
+        "currency": "order__currency",
+        "price": "price",
+        "refunded_at": "refunded_at",
+        "promotion_id": "promotion_id",
+        "promotion_price": "promotion__price",
+        "coupon_discount": "coupon_discount",
+        "coupon_id": "order__coupon_id",
+        "coupon_code": "order__coupon__code",
+    }
+    rows = _sold_lines(session_ids).order_by("pk").values_list(*columns.values())
+    frame = pd.DataFrame(list(rows), columns=list(columns), dtype="object")
+    whole = ["session_id", "order_id", "buyer_id"]
+    frame[whole] = frame[whole].astype("int64")
+    is_used = np.array([cut > 0 for cut in frame["coupon_discount"]], dtype=bool)
+    frame.loc[~is_used, ["coupon_id", "coupon_code"]] = None
+    frame["is_refunded"] = [moment is not None for moment in frame["refunded_at"]]
+    return frame.drop(columns="refunded_at")
+
+
+class PaidLine(NamedTuple):
+    """One line of a paid order; `live_session_id` is where the order came from, or None."""
+
+    line_id: int
+    user_id: int
+    course_id: int
+    live_session_id: int | None
+    price: Decimal
+    paid_at: datetime
+
+
+def paid_lines(*, since: datetime | None) -> Iterator[list[PaidLine]]:
+    """Lines of orders paid at or after `since` (None: ever), FEW at a time; refunded ones too.
+
+    Those of people who refuse personalisation are left out. The charge in the ledger, which is
+    written when an order is paid, however late that is, says when.
+    """
+    charges = LedgerEntry.objects.filter(kind=MoneyMove.CHARGE, order__buyer__is_personalised=True)
+    if since is not None:
+        charges = charges.filter(recorded_at__gte=since)
+    columns = (
+        "order__lines__pk",
+        "order__buyer_id",
+        "order__lines__course_id",
+        "session",
+        "order__lines__price",
+        "recorded_at",
     )
-    frame = pd.DataFrame(list(rows), columns=["session_id", *columns]).set_index("session_id")
-    for name in ("gmv", "refunded"):
-        frame[name] = [Decimal(0) if pd.isna(v) else v for v in frame[name]]
-    frame["net_sales"] = frame["gmv"] - frame["refunded"]
-    return frame.drop(columns="refunded")
+    attributed = OrderAttribution.objects.filter(order=OuterRef("order"))
+    charges = charges.annotate(session=Subquery(attributed.values("live_session")))
+    last = 0
+    while entries := list(
+        charges.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:FEW]
+    ):
+        last = entries[-1]
+        rows = charges.filter(pk__in=entries).order_by("pk", "order__lines__pk")
+        yield [PaidLine(*row) for row in rows.values_list(*columns)]
 
 
 def session_frame() -> pd.DataFrame:
@@ -474,25 +538,30 @@ def _showcase_frame() -> pd.DataFrame:
 
 def sessions_to_count(*, since: datetime | None) -> list[int]:
     """Sessions on air at or after `since` (None: ever) whose figures are measured here."""
-    imported = SessionFigures.objects.filter(source=FigureSource.IMPORTED).values("live_session_id")
-    rows = LiveSession.objects.exclude(
-        status__in=[SessionStatus.DRAFT, SessionStatus.SCHEDULED]
-    ).exclude(pk__in=imported)
+    rows = _measured_sessions()
     if since is not None:
         rows = rows.filter(Q(ended_at__isnull=True) | Q(ended_at__gte=since))
     return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
-def people_with_personalisation(user_ids: Sequence[int]) -> set[int]:
-    """Those of the given people who allow personalisation."""
-    allowed: set[int] = set()
-    for start in range(0, len(user_ids), CHUNK):
-        allowed |= set(
-            User.objects.filter(
-                pk__in=user_ids[start : start + CHUNK], is_personalised=True
-            ).values_list("pk", flat=True)
-        )
-    return allowed
+def sessions_with_moved_money(*, since: datetime) -> list[int]:
+    """Sessions whose sales changed at or after `since`, however long ago they ended.
+
+    Every sale and every refund leaves its entry in the ledger when it happens: nothing else
+    changes what a session has sold.
+    """
+    moved = LedgerEntry.objects.filter(
+        recorded_at__gte=since, kind__in=[MoneyMove.CHARGE, MoneyMove.REFUND]
+    )
+    rows = _measured_sessions().filter(attributed_orders__order__ledger__in=moved).distinct()
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def _measured_sessions() -> QuerySet:
+    imported = SessionFigures.objects.filter(source=FigureSource.IMPORTED).values("live_session")
+    return LiveSession.objects.exclude(
+        status__in=[SessionStatus.DRAFT, SessionStatus.SCHEDULED]
+    ).exclude(pk__in=imported)
 
 
 def personalised_people() -> set[int]:

@@ -5,6 +5,8 @@ No row here puts a reverse name on another app's model.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -315,7 +317,13 @@ class FigureSource(models.TextChoices):
 
 
 class SessionFigures(models.Model):
-    """The counts of one live session, by the platform's definitions."""
+    """The counts of one live session, by the platform's definitions.
+
+    Sales are those of its seller's own courses: an order from the session may hold another's.
+    `sales` divides them by "promotions" and by "coupons", each a list of {"id": or null for sales
+    without one, "n_orders", "n_buyers", "gmv", "net_sales": decimal strings, "currency"}, with
+    "promotion_price" or "coupon_code" at the time of counting. None where only sums are known.
+    """
 
     live_session = models.OneToOneField(
         LiveSession,
@@ -338,6 +346,7 @@ class SessionFigures(models.Model):
     gmv = models.DecimalField(_("GMV"), max_digits=14, decimal_places=2, default=0)
     net_sales = models.DecimalField(_("net sales"), max_digits=14, decimal_places=2, default=0)
     currency = models.CharField(_("currency"), max_length=3, default="CNY")
+    sales = models.JSONField(_("sales by offer"), null=True, blank=True, editable=False)
     updated_at = models.DateTimeField(_("updated at"), default=timezone.now)
 
     objects = SessionResultQuerySet.as_manager()
@@ -369,6 +378,11 @@ class SessionFigures(models.Model):
         if self.n_clicks > self.n_impressions:
             return None
         return Rate(self.n_clicks, self.n_impressions)
+
+    @property
+    def refunded(self) -> Decimal:
+        """What was paid and given back."""
+        return self.gmv - self.net_sales
 
     @property
     def average_watch_seconds(self) -> float | None:

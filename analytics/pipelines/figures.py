@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pandas as pd
 from django.utils import timezone
@@ -12,29 +13,38 @@ from analytics import frames
 from analytics.models import FigureSource, ModelRun, SessionFigures, Task
 from analytics.pipelines.runs import recorded_run, serve
 from analytics.pipelines.writing import upsert
+from catalog.models import DEFAULT_CURRENCY
 
-# Events of apps that were offline, and refunds, reach a session after its end.
+# Events of apps that were offline reach a session after its end.
 LATE_ARRIVAL = timedelta(days=14)
+# A sale or refund is dated before its transaction ends: look back a little further.
+OVERLAP = timedelta(hours=1)
 BATCH = 200
 
 
 def refresh_figures(*, everything: bool = False, now: datetime | None = None) -> ModelRun:
-    """Count the sessions of the last days again, or all of them; imported ones stay as they are.
+    """Count the sessions again of which something may have changed; imported ones stay as they are.
 
-    Counting starts from the rows each time, so that running twice, late or in parallel
-    gives the same figures.
+    Those are the sessions of the last days, and any session, however old, whose orders were paid
+    or refunded since the last run. Counting starts from the rows each time, so that running
+    twice, late or in parallel gives the same figures.
     """
     now = now or timezone.now()
     with recorded_run(Task.FIGURES) as run:
+        before = ModelRun.objects.served(Task.FIGURES)
         run.window_end = now
-        run.window_start = None if everything else now - LATE_ARRIVAL
+        run.window_start = None if everything else _window_start(before, now)
         session_ids = frames.sessions_to_count(since=run.window_start)
+        if run.window_start is not None:
+            since = (before.window_end if before else None) or run.window_start
+            moved = frames.sessions_with_moved_money(since=since - OVERLAP)
+            session_ids = sorted({*session_ids, *moved})
         for start in range(0, len(session_ids), BATCH):
             upsert(
                 _count(session_ids[start : start + BATCH], now=now),
                 key=["live_session"],
                 # The peak is known to the live room alone, which keeps it up to date.
-                leave=["peak_viewers", "currency"],
+                leave=["peak_viewers"],
             )
         run.n_rows = run.n_results = len(session_ids)
         run.method = "counts"
@@ -42,12 +52,19 @@ def refresh_figures(*, everything: bool = False, now: datetime | None = None) ->
     return run
 
 
+def _window_start(before: ModelRun | None, now: datetime) -> datetime:
+    """After a pause, sessions that ended during it are late as well."""
+    last = before.window_end if before else None
+    return min(last or now, now) - LATE_ARRIVAL
+
+
 def _count(session_ids: list[int], *, now: datetime) -> list[SessionFigures]:
     counts = frames.session_count_frame(session_ids=session_ids)
     sales = frames.session_sales_frame(session_ids=session_ids)
     viewers = frames.session_viewer_frame(session_ids=session_ids).groupby("session_id").size()
-    figures = pd.DataFrame(index=pd.Index(session_ids, name="session_id")).join([counts, sales])
+    figures = pd.DataFrame(index=pd.Index(session_ids, name="session_id")).join(counts)
     figures["n_viewers"] = viewers
+    by_session = dict(list(sales.groupby("session_id")))
     return [
         SessionFigures(
             live_session_id=row.Index,
@@ -56,15 +73,65 @@ def _count(session_ids: list[int], *, now: datetime) -> list[SessionFigures]:
             n_views=_whole(row.n_views),
             n_clicks=_whole(row.n_clicks),
             n_viewers=_whole(row.n_viewers),
-            n_buyers=_whole(row.n_buyers),
-            n_orders=_whole(row.n_orders),
             watched_seconds=_whole(row.watched_seconds),
-            gmv=Decimal(0) if pd.isna(row.gmv) else row.gmv,
-            net_sales=Decimal(0) if pd.isna(row.net_sales) else row.net_sales,
             updated_at=now,
+            **_sales(by_session.get(row.Index, sales.iloc[:0])),
         )
         for row in figures.itertuples()
     ]
+
+
+def _sales(lines: pd.DataFrame) -> dict[str, Any]:
+    """What one session sold, from its lines as `frames.session_sales_frame` gives them.
+
+    An order counts when one of its lines does. A buyer is who paid, also when all was refunded
+    afterwards: refunds lower net sales, never GMV or the conversion rate. Amounts of different
+    currencies have no sum: gmv and net_sales are of the one in which most lines were sold, the
+    first by name among equals; `sales` has the others as well.
+    """
+    in_currency = lines.groupby("currency").size() if len(lines) else pd.Series(dtype="int64")
+    currency = str(in_currency.idxmax()) if len(in_currency) else DEFAULT_CURRENCY
+    gmv, net_sales = _amounts(lines[lines["currency"] == currency])
+    return {
+        "n_orders": lines["order_id"].nunique(),
+        "n_buyers": lines["buyer_id"].nunique(),
+        "gmv": gmv,
+        "net_sales": net_sales,
+        "currency": currency,
+        "sales": {
+            "promotions": _by(lines, "promotion_id", names=["promotion_price"]),
+            "coupons": _by(lines, "coupon_id", names=["coupon_code"]),
+        },
+    }
+
+
+def _by(lines: pd.DataFrame, offer: str, *, names: list[str]) -> list[dict[str, Any]]:
+    """The sales by an offer and currency, those without one (None) last; each line is in one."""
+    parts = []
+    for (_key, currency), part in lines.groupby(
+        [lines[offer].map(lambda key: 0 if key is None else int(key)), "currency"]
+    ):
+        gmv, net_sales = _amounts(part)
+        first = part.iloc[0]
+        parts.append(
+            {
+                "id": None if first[offer] is None else int(first[offer]),
+                **{name: None if first[name] is None else str(first[name]) for name in names},
+                "n_orders": part["order_id"].nunique(),
+                "n_buyers": part["buyer_id"].nunique(),
+                "gmv": str(gmv),
+                "net_sales": str(net_sales),
+                "currency": currency,
+            }
+        )
+    return sorted(parts, key=lambda one: (one["id"] is None, one["id"] or 0, one["currency"]))
+
+
+def _amounts(lines: pd.DataFrame) -> tuple[Decimal, Decimal]:
+    """What was paid for the lines, before and after refunds."""
+    zero = Decimal("0.00")
+    gmv = sum(lines["price"], zero)
+    return gmv, gmv - sum(lines.loc[lines["is_refunded"].astype(bool), "price"], zero)
 
 
 def _whole(value: float) -> int:

@@ -28,6 +28,7 @@ from analytics.methods.profiles import (
 from analytics.models import EventKind, ModelRun, Profile, ServedRun, Stage, Task
 from analytics.pipelines.runs import recorded_run, serve
 from analytics.pipelines.writing import BATCH, upsert_values
+from analytics.purchases import record_purchases
 
 # Raised when the rules of a profile change: profiles of an older build are made anew.
 BUILD = 1
@@ -78,6 +79,7 @@ def refresh_profiles(*, everything: bool = False, now: datetime | None = None) -
     with recorded_run(Task.PROFILES) as run:
         before = ModelRun.objects.served(Task.PROFILES)
         run.window_end = now
+        record_purchases(since=before.window_end if before else None, now=now)
         run.last_event_id = frames.last_event_id()
         sources = _read_sources()
         base = before if before and not everything and _can_build_on(before, sources) else None

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from analytics.sample_market.ebooks import Chapter, make_epub
 from analytics.sample_market.people import CLUSTER_NAMES, Seller
 from analytics.sample_market.plan import SOURCE, Keys, Plan
 from analytics.sample_market.texts import (
@@ -76,6 +77,8 @@ class SampleCourse:
     days_on_sale: int
     lessons: list[Lesson] = field(default_factory=list)
     promotions: list[Promotion] = field(default_factory=list)
+    # What a lesson of kind file has for its learners.
+    files: list[tuple[Lesson, bytes]] = field(default_factory=list)
 
     @property
     def is_sold(self) -> bool:
@@ -270,7 +273,35 @@ def _course(
         n=len(course.lessons),
     )
     row.description = _description(chance, course)
+    if kind == CourseKind.EBOOK:
+        _add_book(keys, course)
     return course
+
+
+def _add_book(keys: Keys, course: SampleCourse) -> None:
+    """The e-book itself: a small EPUB of what is really there, the outline and its texts."""
+    language = course.row.language
+    last = course.lessons[-1]
+    title, body = phrases(f"ebook.file.{language}")
+    lesson = Lesson(
+        pk=keys.new(Lesson),
+        section=last.section,
+        title=title,
+        kind=LessonKind.FILE,
+        body=body,
+        position=last.position + 1,
+    )
+    book = make_epub(
+        name=str(course.row.external_id),
+        title=course.row.title,
+        author=course.seller.user.display_name,
+        language=language,
+        note=body,
+        chapters=[Chapter(one.title, one.body) for one in course.lessons],
+        written_at=course.row.updated_at,
+    )
+    course.lessons.append(lesson)
+    course.files.append((lesson, book))
 
 
 def _description(chance: np.random.Generator, course: SampleCourse) -> str:
@@ -322,16 +353,17 @@ def _write_outline(keys: Keys, chance: np.random.Generator, course: SampleCourse
     for place, (title, lesson_titles) in enumerate(plan):
         section = Section(pk=keys.new(Section), course=course.row, title=title, position=place)
         for number, lesson_title in enumerate(lesson_titles):
-            is_video = kind == CourseKind.COURSE and chance.random() < 0.85
+            # No lesson has a video, so none says that it is one; these are the longer ones.
+            is_long = kind == CourseKind.COURSE and chance.random() < 0.85
             template = pick(chance, phrases(f"lesson.body.{language}"))
             course.lessons.append(
                 Lesson(
                     pk=keys.new(Lesson),
                     section=section,
                     title=lesson_title,
-                    kind=LessonKind.VIDEO if is_video else LessonKind.TEXT,
+                    kind=LessonKind.TEXT,
                     body=template.format(p=lesson_title),
-                    duration_seconds=_seconds(chance, is_video=is_video),
+                    duration_seconds=_seconds(chance, is_long=is_long),
                     is_preview=n_before < 2 and kind != CourseKind.CONSULTATION,
                     position=number,
                 )
@@ -339,8 +371,9 @@ def _write_outline(keys: Keys, chance: np.random.Generator, course: SampleCourse
             n_before += 1
 
 
-def _seconds(chance: np.random.Generator, *, is_video: bool) -> int:
-    usual = 720 if is_video else 360
+def _seconds(chance: np.random.Generator, *, is_long: bool) -> int:
+    """How long a learner is with a lesson, its exercise included."""
+    usual = 720 if is_long else 360
     return int(np.clip(usual * np.exp(chance.normal(0, 0.35)), 120, 2700))
 
 

@@ -11,6 +11,7 @@ from django.db.models import Model
 from accounts.models import Consent, StatedAttributes, User
 from analytics.models import Event, SessionFigures
 from analytics.sample_market.broadcast import Stage, announce_session, play_session
+from analytics.sample_market.consulting import make_slots
 from analytics.sample_market.courses import (
     SampleCourse,
     make_categories,
@@ -37,14 +38,17 @@ from analytics.sample_market.truth import Truth
 from catalog.models import (
     Category,
     ChosenInterest,
+    ConsultationSlot,
     Coupon,
     Course,
     Enrollment,
+    LedgerEntry,
     Lesson,
     LessonProgress,
     Order,
     Promotion,
     Purchase,
+    Refund,
     Review,
     Section,
 )
@@ -77,6 +81,9 @@ MODELS: tuple[type[Model], ...] = (
     Order,
     Purchase,
     Enrollment,
+    ConsultationSlot,
+    LedgerEntry,
+    Refund,
     OrderAttribution,
     LessonProgress,
     Review,
@@ -91,11 +98,13 @@ MODELS: tuple[type[Model], ...] = (
 class Market:
     """The rows by model, in an order in which they can be stored; what is true; who signs in.
 
-    `pinned` is what the live sessions show right now, set once both rows are there.
+    `pinned` is what the live sessions show right now, set once both rows are there; `files` is
+    what lessons have for download.
     """
 
     rows: dict[type[Model], list[Model]]
     pinned: list[tuple[LiveSession, ShowcaseItem]]
+    files: list[tuple[Lesson, bytes]]
     sign_ins: list[User]
     truth: Truth
 
@@ -133,12 +142,14 @@ def build_market(plan: Plan, keys: Keys | None = None) -> Market:
         ShowcaseItem: [item for session in sessions for item in session.items],
         SessionPromotion: [offer for session in sessions for offer in session.offers],
         SessionCoupon: [s.handed_out for s in sessions if s.handed_out],
+        ConsultationSlot: make_slots(plan, keys, courses, trade),
         Event: trade.events(),
         **trade.rows,
     }
     return Market(
         {model: made.get(model, []) for model in MODELS},
         [(session.row, session.items[0]) for session in sessions if session.row.is_live],
+        [file for course in courses for file in course.files],
         [
             operator,
             *(seller.user for seller in sellers[:N_SIGN_INS]),
@@ -169,6 +180,9 @@ def _play(
     shop = Shop(plan, trade, taste, coupons)
     visits = buying_visits(plan, trade.viewers)
     shown = [session for session in sessions if session.row.started_at is not None]
+    for session in shown:
+        if session.row.is_live:
+            _keep_for_visitors(trade, session.courses[0])
     acts: list[Visit | SampleSession] = sorted(
         [*visits, *shown], key=lambda act: act.when if isinstance(act, Visit) else act.starts_at
     )
@@ -180,9 +194,16 @@ def _play(
     for session in sessions:
         if session.starts_at > plan.now and session.row.scheduled_at is not None:
             announce_session(stage, session)
+    trade.give_seats_back()
     study(plan, keys, trade)
     look_round(plan, trade, taste)
     return stage.session_rates
+
+
+def _keep_for_visitors(trade: Trade, course: SampleCourse) -> None:
+    """See that who signs in as a viewer of the market does not have what a room shows now."""
+    for viewer in range(N_SIGN_INS):
+        trade.owned[viewer].add(course.row.pk)
 
 
 def _sections(courses: list[SampleCourse]) -> list[Section]:

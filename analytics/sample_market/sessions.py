@@ -35,6 +35,12 @@ LENGTHS = (45, 60, 60, 90, 90, 120)
 # The two that are on air began so many minutes ago and are planned for so long.
 ON_AIR_SINCE = (35, 12)
 ON_AIR_LENGTH = 120
+# What is offered in the first of them, so that a newcomer can try to buy there: on its pinned
+# course, for as long as it is on air.
+ROOM_CUT = 30
+ROOM_SEATS = 30
+ROOM_PERCENT = 15
+ROOM_OFFERS_LAST = timedelta(days=7)
 
 
 @dataclass
@@ -181,8 +187,8 @@ def _session(
         scheduled_at.astimezone(plan.zone).hour,
         days_ago,
     )
-    _add_promotions(keys, chance, session)
-    _add_coupon(keys, chance, session)
+    _draw_promotions(keys, chance, session)
+    _draw_coupon(keys, chance, session)
     return session
 
 
@@ -200,7 +206,34 @@ def _live_session(
     )
     session.row.status = SessionStatus.LIVE
     session.row.started_at = since
+    if number == 0:
+        _offer_something(keys, session)
     return session
+
+
+def _offer_something(keys: Keys, session: SampleSession) -> None:
+    """See that the pinned course has a promotion with seats, and that a coupon is handed out."""
+
+    def comes_later(course: SampleCourse) -> tuple[bool, bool]:
+        # A course opens at once when it is bought; a promotion for everybody may be lower.
+        is_promoted = any(row.ends_at > session.starts_at for row in course.promotions)
+        return course.row.kind != CourseKind.COURSE, is_promoted
+
+    session.courses.sort(key=comes_later)
+    place = {course.row.pk: place for place, course in enumerate(session.courses)}
+    for item in session.items:
+        item.position = place[item.course.pk]
+    session.items.sort(key=lambda item: item.position)
+    pinned = session.courses[0]
+    if pinned.row.pk not in session.promotions:
+        _add_promotion(keys, session, pinned, percent=ROOM_CUT, seats=ROOM_SEATS)
+    promotion = session.promotions[pinned.row.pk]
+    if promotion.seats is None:
+        promotion.seats = promotion.seats_left = ROOM_SEATS
+    if session.coupon is None:
+        _add_coupon(keys, session, percent=ROOM_PERCENT, amount=None)
+    assert session.coupon is not None
+    promotion.ends_at = session.coupon.ends_at = session.starts_at + ROOM_OFFERS_LAST
 
 
 def _choose_showcase(chance: np.random.Generator, able: list[SampleCourse]) -> list[SampleCourse]:
@@ -211,7 +244,7 @@ def _choose_showcase(chance: np.random.Generator, able: list[SampleCourse]) -> l
     return [able[k] for k in chosen]
 
 
-def _add_promotions(keys: Keys, chance: np.random.Generator, session: SampleSession) -> None:
+def _draw_promotions(keys: Keys, chance: np.random.Generator, session: SampleSession) -> None:
     if chance.random() > SHARE_PROMOTED:
         return
     percent = int(chance.choice(CUTS))
@@ -220,35 +253,50 @@ def _add_promotions(keys: Keys, chance: np.random.Generator, session: SampleSess
             continue
         has_seats = chance.random() < SHARE_WITH_SEATS
         seats = int(chance.integers(20, 80)) if has_seats else None
-        promotion = Promotion(
-            pk=keys.new(Promotion),
-            course=course.row,
-            price=cut_price(course.row.list_price, percent),
-            starts_at=session.starts_at - timedelta(minutes=5),
-            ends_at=session.ends_at + timedelta(hours=1),
-            seats=seats,
-            seats_left=seats,
-            is_public=False,
-        )
-        session.promotions[course.row.pk] = promotion
-        session.offers.append(
-            SessionPromotion(
-                pk=keys.new(SessionPromotion), live_session=session.row, promotion=promotion
-            )
-        )
+        _add_promotion(keys, session, course, percent=percent, seats=seats)
 
 
-def _add_coupon(keys: Keys, chance: np.random.Generator, session: SampleSession) -> None:
+def _add_promotion(
+    keys: Keys, session: SampleSession, course: SampleCourse, *, percent: int, seats: int | None
+) -> None:
+    promotion = Promotion(
+        pk=keys.new(Promotion),
+        course=course.row,
+        price=cut_price(course.row.list_price, percent),
+        starts_at=session.starts_at - timedelta(minutes=5),
+        ends_at=session.ends_at + timedelta(hours=1),
+        seats=seats,
+        seats_left=seats,
+        is_public=False,
+    )
+    session.promotions[course.row.pk] = promotion
+    session.offers.append(
+        SessionPromotion(
+            pk=keys.new(SessionPromotion), live_session=session.row, promotion=promotion
+        )
+    )
+
+
+def _draw_coupon(keys: Keys, chance: np.random.Generator, session: SampleSession) -> None:
     if chance.random() > SHARE_WITH_COUPON:
         return
-    is_percent = chance.random() < 0.7
+    if chance.random() < 0.7:
+        _add_coupon(keys, session, percent=int(chance.choice([10, 15, 20])), amount=None)
+    else:
+        _add_coupon(keys, session, percent=None, amount=int(chance.choice([10, 20, 30])))
+
+
+def _add_coupon(
+    keys: Keys, session: SampleSession, *, percent: int | None, amount: int | None
+) -> None:
+    is_percent = percent is not None
     session.coupon = Coupon(
         pk=keys.new(Coupon),
         seller=session.seller.user,
         code=f"LIVE{session.row.pk:04d}",
         kind=DiscountKind.PERCENT if is_percent else DiscountKind.AMOUNT,
-        percent=int(chance.choice([10, 15, 20])) if is_percent else None,
-        amount=None if is_percent else Decimal(int(chance.choice([10, 20, 30]))),
+        percent=percent,
+        amount=None if amount is None else Decimal(amount),
         minimum_spend=Decimal(0) if is_percent else Decimal(50),
         starts_at=session.starts_at - timedelta(minutes=5),
         ends_at=session.ends_at + timedelta(hours=3),

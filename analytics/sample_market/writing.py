@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
+from django.core.files.base import ContentFile
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.models import Max, Model
 
@@ -18,13 +21,14 @@ from accounts.models import User
 from analytics.models import Event
 from analytics.sample_market.market import MODELS, Market, build_market
 from analytics.sample_market.plan import SOURCE, Keys, Plan
-from catalog.models import Category, Course, LessonProgress
+from catalog.models import Category, Course, LedgerEntry, LessonProgress
+from catalog.private_files import private_storage
 from streams.models import LiveSession
 
 BATCH = 2000
 # Models of so many rows that bulk_create, which writes its statements anew for each few of
 # them, would take most of the time. All their keys are known.
-MANY = (Event, LessonProgress)
+MANY = (Event, LedgerEntry, LessonProgress)
 # No letter that looks like a digit: the password is read from a terminal and typed.
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 PASSWORD_GROUPS, GROUP_LENGTH = 4, 4
@@ -56,6 +60,27 @@ def write_market(plan: Plan) -> Market:
     """
     require_empty()
     market = build_market(plan, Keys({model: _largest_key(model) for model in MODELS}))
+    with _files(market):
+        _write_rows(market)
+    return market
+
+
+@contextmanager
+def _files(market: Market) -> Iterator[None]:
+    """Store the files of lessons before the rows that name them; take them away if that fails."""
+    storage = private_storage()
+    try:
+        for lesson, content in market.files:
+            lesson.file = storage.save("lessons/book.epub", ContentFile(content))
+        yield
+    except BaseException:
+        for lesson, _content in market.files:
+            if lesson.file:
+                storage.delete(str(lesson.file.name))
+        raise
+
+
+def _write_rows(market: Market) -> None:
     password = new_password()
     hashed = make_password(password)
     for user in market.sign_ins:
@@ -76,7 +101,6 @@ def write_market(plan: Plan) -> Market:
     # Last, and before the commit: a market that is there has its file, and a file without a
     # market says nothing and is written over by the next attempt.
     _write_password(password)
-    return market
 
 
 def require_empty() -> None:

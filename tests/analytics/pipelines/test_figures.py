@@ -40,9 +40,13 @@ def did(session: LiveSession, kind: EventKind, **values: object) -> None:
 def bought(
     session: LiveSession, *prices: int, status: str = OrderStatus.PAID, **values: object
 ) -> list:
+    """An order from the session, of courses of its seller."""
     order = OrderFactory(status=status, **values)
     OrderAttributionFactory(order=order, live_session=session)
-    return [PurchaseFactory(order=order, price=price, list_price=500) for price in prices]
+    return [
+        PurchaseFactory(order=order, course__seller=session.seller, price=price, list_price=500)
+        for price in prices
+    ]
 
 
 def figures_of(session: LiveSession) -> SessionFigures:

@@ -25,6 +25,7 @@ SMALL = ("--users", "60", "--courses", "32", "--sessions", "12", "--today", "202
 @pytest.fixture(autouse=True)
 def var_dir(settings, tmp_path: Path) -> Path:
     settings.VAR_DIR = tmp_path
+    settings.PRIVATE_ROOT = tmp_path / "private"
     return tmp_path
 
 
@@ -85,7 +86,7 @@ def test_it_refuses_a_database_with_rows_of_others(factory):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_interrupted_market_leaves_nothing_and_the_next_call_makes_it(monkeypatch):
+def test_an_interrupted_market_leaves_nothing_and_the_next_call_makes_it(monkeypatch, var_dir):
     def interrupted(password: str) -> None:
         raise KeyboardInterrupt
 
@@ -94,8 +95,10 @@ def test_an_interrupted_market_leaves_nothing_and_the_next_call_makes_it(monkeyp
         with pytest.raises(KeyboardInterrupt):
             run(*SMALL)
     assert not User.objects.exists() and not Event.objects.exists()
+    assert not list(var_dir.rglob("*.epub"))
     assert run("--sign-ins") == ""
     assert "32 courses" in run(*SMALL)
+    assert list(var_dir.rglob("*.epub"))
 
 
 @pytest.mark.django_db

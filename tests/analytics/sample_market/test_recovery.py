@@ -51,7 +51,9 @@ def learnt(
 ) -> Iterator[Learnt]:
     """Made once for all tests of this file, and rolled back after them."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(settings, "VAR_DIR", tmp_path_factory.mktemp("var"))
+    folder = tmp_path_factory.mktemp("var")
+    patch.setattr(settings, "VAR_DIR", folder)
+    patch.setattr(settings, "PRIVATE_ROOT", folder / "private")
     with django_db_blocker.unblock(), transaction.atomic():
         market = writing.write_market(plan(n_users=600, n_courses=160, n_sessions=240))
         refresh_figures(everything=True)
