@@ -106,7 +106,7 @@ def place_order(
     everybody; `also_write` is called with the new order in its transaction. A free order is paid
     at once.
 
-    Raises KeyReused, NotOnSale, AlreadyOwned, OwnCourse, OrderOpen, MixedCurrencies,
+    Raises KeyReused, NotOnSale, AlreadyOwned, OwnCourse, OrderOpen, NotOneOrder,
     CouponRefused, CouponSpent, SoldOut or PriceChanged, and has then written nothing.
     """
     if (placed := order_of_key(buyer, key, request)) is not None:
@@ -202,6 +202,7 @@ class _Placing:
             for line in priced.lines
         ]
         order.shown_lines = lines
+        _ensure_unchanged(self.courses)
         take_slots(lines, chosen=self.request.slots, moment=self.moment)
         if self.also_write is not None:
             self.also_write(order)
@@ -223,7 +224,7 @@ class _Placing:
 def quote_for(*, request: OrderRequest, moment: datetime, also: Collection[int] = ()) -> Quote:
     """What the order would cost now; nothing is written or held.
 
-    Raises NotOnSale, MixedCurrencies or CouponRefused.
+    Raises NotOnSale, NotOneOrder or CouponRefused.
     """
     return _priced(request, _courses_on_sale(request.courses), moment=moment, also=also)
 
@@ -253,6 +254,21 @@ def _courses_on_sale(ids: Sequence[int]) -> list[Course]:
         if pk not in found:
             raise NotOnSale(pk)
     return [found[pk] for pk in wanted]
+
+
+def _ensure_unchanged(courses: Sequence[Course]) -> None:
+    """Raise NotOnSale or PriceChanged when a course is no longer what was read.
+
+    Call it when the lines are written: their foreign keys have locked the courses' rows by then.
+    """
+    by_id = {course.pk: course for course in courses}
+    now = Course.objects.published().filter(pk__in=by_id)
+    prices = {pk: rest for pk, *rest in now.values_list("pk", "list_price", "currency")}
+    for pk, course in by_id.items():
+        if pk not in prices:
+            raise NotOnSale(pk)
+        if prices[pk] != [course.list_price, course.currency]:
+            raise PriceChanged
 
 
 def _ensure_can_buy(buyer: User, courses: Sequence[Course], *, moment: datetime) -> None:

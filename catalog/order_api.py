@@ -28,9 +28,10 @@ from catalog.order_serializers import (
     idempotency_key,
 )
 from catalog.payments.paying import pay_in_sandbox
+from catalog.payments.provider import Provider
 from catalog.payments.registry import provider_named
 from catalog.payments.settling import close_payments
-from catalog.payments.starting import start_payment
+from catalog.payments.starting import NotPayable, start_payment
 from catalog.pricing import Quote
 
 KEY_HEADER = OpenApiParameter(
@@ -143,24 +144,32 @@ class OrderPayView(_OwnOrderView):
         provider = provider_named(body.validated_data["provider"])
         payment = None
         if order.status != OrderStatus.PAID:
-            return_url = request.build_absolute_uri(f"/orders/{order.public_id}/")
-            if outcome := body.validated_data.get("outcome"):
-                payment = pay_in_sandbox(
-                    order=order, outcome=outcome, return_url=return_url, moment=timezone.now()
-                )
-            else:
-                payment = start_payment(
-                    order=order,
-                    provider=provider,
-                    return_url=return_url,
-                    moment=timezone.now(),
-                    is_phone="Mobi" in request.headers.get("User-Agent", ""),
-                    client_ip=request.META.get("REMOTE_ADDR", ""),
-                )
+            try:
+                payment = self._begin(order, provider, body.validated_data.get("outcome"))
+            except NotPayable:
+                # The same request, sent twice at once, may have paid it meanwhile.
+                order.refresh_from_db(fields=["status"])
+                if order.status != OrderStatus.PAID:
+                    raise
         # A payment changes nothing else of an order.
         order.refresh_from_db(fields=["status", "paid_at"])
         order.payment = self._shown_payment(payment)  # type: ignore[attr-defined]
         return Response(self.get_serializer(order).data)
+
+    def _begin(self, order: Order, provider: Provider, outcome: str | None) -> Payment:
+        return_url = self.request.build_absolute_uri(f"/orders/{order.public_id}/")
+        if outcome:
+            return pay_in_sandbox(
+                order=order, outcome=outcome, return_url=return_url, moment=timezone.now()
+            )
+        return start_payment(
+            order=order,
+            provider=provider,
+            return_url=return_url,
+            moment=timezone.now(),
+            is_phone="Mobi" in self.request.headers.get("User-Agent", ""),
+            client_ip=self.request.META.get("REMOTE_ADDR", ""),
+        )
 
     def _shown_payment(self, payment: Payment | None) -> dict[str, Any] | None:
         if payment is None:

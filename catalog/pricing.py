@@ -13,15 +13,27 @@ from django.utils.translation import gettext as _
 from catalog.coupons import discount_of
 from catalog.discounts import share_out
 from catalog.models import DEFAULT_CURRENCY, Coupon, Course, Promotion
+from catalog.models.money import LARGEST_AMOUNT
 
 ZERO = Decimal("0.00")
 
 
-class MixedCurrencies(Exception):
+class NotOneOrder(Exception):
+    """The courses cannot be bought together; the base of the reasons."""
+
+
+class MixedCurrencies(NotOneOrder):
     """Courses in different currencies cannot be paid at once."""
 
     def __init__(self) -> None:
         super().__init__(_("Courses in different currencies cannot be bought in one order."))
+
+
+class TotalTooLarge(NotOneOrder):
+    """Together the courses cost more than one order can hold."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This is too much for one order. Please buy some of it in another."))
 
 
 @dataclass(frozen=True)
@@ -141,12 +153,14 @@ def quote(
     """What the courses cost together at the moment, in their order.
 
     The courses must come with their category selected when there is a coupon. Raises
-    MixedCurrencies, and CouponRefused when the coupon cannot lower this price.
+    MixedCurrencies or TotalTooLarge, and CouponRefused when the coupon cannot lower this price.
     """
     currencies = {course.currency for course in courses} or {DEFAULT_CURRENCY}
     if len(currencies) > 1:
         raise MixedCurrencies
     (currency,) = currencies
+    if sum(course.list_price for course in courses) > LARGEST_AMOUNT:
+        raise TotalTooLarge
     prices = current_prices(courses, moment=moment, also=also)
     offers = [prices[course.pk] for course in courses]
     shares = [ZERO] * len(offers)

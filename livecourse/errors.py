@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.core.exceptions import RequestDataTooBig
+from django.utils.translation import gettext as _
 from drf_standardized_errors.handler import ExceptionHandler
 from rest_framework import exceptions, status
 
@@ -22,7 +23,7 @@ from catalog.lesson_progress import NotALearner, PositionBeyondEnd
 from catalog.payments.provider import ProviderUnavailable
 from catalog.payments.registry import UnknownProvider
 from catalog.payments.starting import CurrencyNotTaken, NotPayable
-from catalog.pricing import MixedCurrencies
+from catalog.pricing import MixedCurrencies, TotalTooLarge
 from catalog.reviews import AlreadyReviewed, NotEnrolled
 from livecourse.api_bodies import BodyTooLarge
 from streams.live_orders import NotFromThere
@@ -40,7 +41,6 @@ REFUSALS: dict[type[Exception], tuple[int, str]] = {
     PriceChanged: (status.HTTP_409_CONFLICT, "price_changed"),
     NotPayable: (status.HTTP_409_CONFLICT, "not_payable"),
     KeyReused: (status.HTTP_422_UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
-    ProviderUnavailable: (status.HTTP_503_SERVICE_UNAVAILABLE, "provider_unavailable"),
     EndedByOperator: (status.HTTP_409_CONFLICT, "ended_by_operator"),
     NotEnrolled: (status.HTTP_403_FORBIDDEN, "not_enrolled"),
     NotALearner: (status.HTTP_403_FORBIDDEN, "not_enrolled"),
@@ -54,6 +54,7 @@ FIELD_ERRORS: dict[type[Exception], tuple[str, str]] = {
     NotFromThere: ("live_session", "not_from_there"),
     NotOnSale: ("items", "not_on_sale"),
     MixedCurrencies: ("items", "mixed_currencies"),
+    TotalTooLarge: ("items", "total_too_large"),
     UnknownCoupon: ("coupon", "unknown_coupon"),
     CouponNotRunning: ("coupon", "coupon_not_running"),
     CouponCoversNothing: ("coupon", "coupon_covers_nothing"),
@@ -62,6 +63,18 @@ FIELD_ERRORS: dict[type[Exception], tuple[str, str]] = {
     CurrencyNotTaken: ("provider", "currency_not_taken"),
     PositionBeyondEnd: ("position_seconds", "beyond_end"),
 }
+
+
+class PaymentServiceAway(exceptions.APIException):
+    """A payment vendor cannot be reached. What it said is for the log, and not for buyers."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "provider_unavailable"
+    # In seconds, told as Retry-After.
+    wait = 5
+
+    def __init__(self) -> None:
+        super().__init__(_("The payment service cannot be reached. Please try again."))
 
 
 class ApiExceptionHandler(ExceptionHandler):
@@ -78,6 +91,8 @@ class ApiExceptionHandler(ExceptionHandler):
             refusal.status_code = code
             refusal.wait = getattr(exc, "wait_seconds", None)  # type: ignore[attr-defined]
             return refusal
+        if isinstance(exc, ProviderUnavailable):
+            return PaymentServiceAway()
         if isinstance(exc, RequestDataTooBig):
             return BodyTooLarge()
         if type(exc) in FIELD_ERRORS:

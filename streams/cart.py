@@ -19,7 +19,7 @@ from accounts.models import User
 from catalog.checkout import MOST_COURSES, OrderRequest
 from catalog.coupons import CouponRefused, CouponSpent, claimed_coupons, ensure_use_left
 from catalog.models import ConsultationSlot, Coupon, Course, Enrollment, Order
-from catalog.pricing import MixedCurrencies, Quote
+from catalog.pricing import NotOneOrder, Quote
 from streams.live_orders import NotFromThere, ensure_from_there, place_order, quote_for
 from streams.models import LiveSession
 
@@ -191,11 +191,11 @@ def look_into(cart: Cart, *, viewer: Buyer, moment: datetime) -> CartNow:
         return _priced(now, slots=chosen, viewer=viewer, moment=moment)
     except (CouponRefused, CouponSpent) as error:
         now = replace(now, coupon_error=str(error))
-    except MixedCurrencies as error:
+    except NotOneOrder as error:
         return replace(now, problem=str(error))
     try:
         return _priced(now, slots=chosen, viewer=viewer, moment=moment)
-    except MixedCurrencies as error:
+    except NotOneOrder as error:
         return replace(now, problem=str(error))
 
 

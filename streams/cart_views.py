@@ -23,7 +23,7 @@ from catalog.consultations import free_times
 from catalog.coupons import CouponNotRunning, CouponRefused, CouponSpent
 from catalog.holds import PriceChanged, SoldOut
 from catalog.models import Coupon, Course, OrderStatus
-from catalog.pricing import MixedCurrencies
+from catalog.pricing import NotOneOrder
 from streams.cart import (
     Cart,
     CartFull,
@@ -43,7 +43,7 @@ _SHOWN_ANEW = (
     CouponRefused,
     CouponSpent,
     KeyReused,
-    MixedCurrencies,
+    NotOneOrder,
     NotFromThere,
     NothingToOrder,
     NotOnSale,

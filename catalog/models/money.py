@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models.functions import Round
 
 DEFAULT_CURRENCY = "CNY"
+LARGEST_AMOUNT = Decimal("99999999.99")
 
 
 def money_field(verbose_name: object, **options: object) -> models.DecimalField:
