@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -47,15 +48,15 @@ class AddTimesForm(ModelForm):
     first_day = forms.DateField(label=gettext_lazy("from day"), widget=UnfoldAdminDateWidget)
     last_day = forms.DateField(label=gettext_lazy("to day"), widget=UnfoldAdminDateWidget)
     weekdays = forms.TypedMultipleChoiceField(
-        label=gettext_lazy("on"),
+        label=gettext_lazy("on weekdays"),
         required=False,
         coerce=int,
         choices=list(WEEKDAYS.items()),
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text=gettext_lazy("Nothing chosen: every day."),
     )
-    begins = forms.TimeField(label=gettext_lazy("from"), widget=UnfoldAdminTimeWidget)
-    ends = forms.TimeField(label=gettext_lazy("to"), widget=UnfoldAdminTimeWidget)
+    begins = forms.TimeField(label=gettext_lazy("from hour"), widget=UnfoldAdminTimeWidget)
+    ends = forms.TimeField(label=gettext_lazy("to hour"), widget=UnfoldAdminTimeWidget)
     minutes = forms.IntegerField(
         label=gettext_lazy("length in minutes"),
         min_value=5,
@@ -119,13 +120,24 @@ class ConsultationSlotAdmin(RuledModelAdmin):
 
     list_display = ["starts_at", "ends_at", "course", "state", "taker_name"]
     list_select_related = ["course", "purchase__order__buyer"]
-    list_filter = [("course", OwnedRowFilter), ("purchase", admin.EmptyFieldListFilter)]
+    list_filter = [
+        ("course", OwnedRowFilter),
+        ("purchase", admin.EmptyFieldListFilter),
+        ("starts_at", RangeDateTimeFilter),
+    ]
+    list_filter_submit = True
     operator_filter = [("course__seller", OwnedRowFilter)]
     operator_sees = {"taker_name": "taker_link"}
     search_fields = ["course__title"]
-    date_hierarchy = "starts_at"
     ordering = ["-starts_at", "-pk"]
     readonly_fields = ["state", "taker_name", "order_link"]
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        # Many rows are added at once: there is no one of them to go on with.
+        hidden = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**hidden, **(extra_context or {})})
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any):
         options["form"] = MoveTimeForm if obj else AddTimesForm
@@ -156,7 +168,7 @@ class ConsultationSlotAdmin(RuledModelAdmin):
     def state(self, slot: ConsultationSlot) -> Label:
         if slot.purchase is None:
             is_past = slot.starts_at <= timezone.now()
-            return Label("past", _("past")) if is_past else Label("free", _("free"))
+            return Label("past", _("past")) if is_past else Label("free", _("not taken"))
         if slot.purchase.order.status == OrderStatus.PENDING:
             return Label("held", _("held until it is paid"))
         return Label("taken", _("taken"))

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy, ngettext
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import action, display
 
 from accounts.models import User
@@ -77,7 +77,11 @@ class _OfOrderAdmin(RuledModelAdmin):
 class PaymentAdmin(_OfOrderAdmin):
     list_display = ["number", "order_link", "way", "share", "status_label", "started_at"]
     list_select_related = ["order"]
-    list_filter = [("status", ChoicesDropdownFilter), "provider", ("started_at", RangeDateFilter)]
+    list_filter = [
+        ("status", ChoicesDropdownFilter),
+        "provider",
+        ("started_at", RangeDateTimeFilter),
+    ]
     operator_search = ["reference", "order__buyer__email"]
     operator_fields = ["reference"]
     operator_sees = {"share": "whole"}
@@ -123,7 +127,7 @@ class PaymentAdmin(_OfOrderAdmin):
 class LedgerEntryAdmin(_OfOrderAdmin):
     list_display = ["recorded_at", "kind_label", "share", "currency", "order_link", "course"]
     list_select_related = ["order", "purchase__course", "payment"]
-    list_filter = [("kind", ChoicesDropdownFilter), ("recorded_at", RangeDateFilter)]
+    list_filter = [("kind", ChoicesDropdownFilter), ("recorded_at", RangeDateTimeFilter)]
     operator_filter = [("purchase__course", OwnedRowFilter)]
     operator_fields = ["payment_link"]
     operator_sees = {"share": "whole"}
@@ -179,7 +183,7 @@ class RefundAdmin(_OfOrderAdmin):
         "requested_at", "course", "sum", "status_label", "last_error", "requester", "reason",
     ]  # fmt: skip
     list_select_related = ["order", "purchase__course", "requested_by", "payment"]
-    list_filter = [("status", ChoicesDropdownFilter), ("requested_at", RangeDateFilter)]
+    list_filter = [("status", ChoicesDropdownFilter), ("requested_at", RangeDateTimeFilter)]
     operator_filter = [("purchase__course", OwnedRowFilter)]
     operator_fields = ["payment_link"]
     search_fields = ["order__public_id", "purchase__course__title", "reason"]
