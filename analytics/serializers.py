@@ -123,8 +123,40 @@ class RateSerializer(serializers.Serializer):
     percent = serializers.CharField(allow_null=True, help_text="Such as 10.0%.")
 
 
+class OfferSalesSerializer(serializers.Serializer):
+    """What was sold at one offer in one currency; a buyer counts once."""
+
+    n_orders = serializers.IntegerField()
+    n_buyers = serializers.IntegerField()
+    gmv = money(help_text="Paid amounts before refunds.")
+    net_sales = money(help_text="Paid amounts after refunds.")
+    currency = serializers.CharField()
+
+
+class PromotionSalesSerializer(OfferSalesSerializer):
+    """What was sold at the price of one promotion."""
+
+    promotion = serializers.IntegerField(
+        source="id", allow_null=True, help_text="Null: sold without a promotion."
+    )
+    price = money(source="promotion_price", allow_null=True, help_text="Of the promotion.")
+
+
+class CouponSalesSerializer(OfferSalesSerializer):
+    """What one coupon lowered."""
+
+    coupon = serializers.IntegerField(
+        source="id", allow_null=True, help_text="Null: sold without a coupon."
+    )
+    code = serializers.CharField(source="coupon_code", allow_null=True)
+
+
 class SessionMetricsSerializer(serializers.Serializer):
-    """The counts of one live session. Rates follow the definitions of the platform."""
+    """The counts of one live session. Rates follow the definitions of the platform.
+
+    Sales are those of the seller's own courses: what an order from the session holds of other
+    sellers is not in them.
+    """
 
     live_session = serializers.IntegerField(source="live_session_id")
     source = serializers.ChoiceField(FigureSource.choices)  # type: ignore[assignment]
@@ -143,7 +175,20 @@ class SessionMetricsSerializer(serializers.Serializer):
     average_watch_seconds = serializers.SerializerMethodField()
     gmv = money(help_text="Paid amounts before refunds.")
     net_sales = money(help_text="Paid amounts after refunds.")
+    refunded = money(help_text="What was given back: gmv less net_sales.")
     currency = serializers.CharField()
+    by_promotion = PromotionSalesSerializer(
+        source="sales.promotions",
+        many=True,
+        allow_null=True,
+        help_text="Every sale is in one of these; null where only the sums are known.",
+    )
+    by_coupon = CouponSalesSerializer(
+        source="sales.coupons",
+        many=True,
+        allow_null=True,
+        help_text="Every sale is in one of these as well.",
+    )
     updated_at = serializers.DateTimeField(allow_null=True, help_text="Null: not counted yet.")
 
     def get_watched_seconds(self, figures: SessionFigures) -> int | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import ExpressionWrapper, F, FloatField
 from django.db.models.functions import NullIf
 from django.db.models.query import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from import_export import resources
@@ -18,9 +22,13 @@ from unfold.decorators import display
 from accounts.seller_admin import ExportedModelAdmin, OwnedRowFilter, RuledModelAdmin, admin_link
 from analytics.models import Forecast, SessionFigures
 from analytics.rate_text import rate_text, share_text
+from catalog.models import Promotion
 from catalog.templatetags.catalog_pages import length_of_time, money
 
 N_HOURS_SHOWN = 5
+_HEADING = '<th class="pr-4 text-left font-semibold">{}</th>'
+_NAME = '<th scope="row" class="pr-4 text-left font-normal">{}</th>'
+_NUMBER = '<td class="pr-4 text-left whitespace-nowrap">{}</td>'
 
 
 class SessionFiguresResource(resources.ModelResource):
@@ -67,10 +75,24 @@ class SessionFiguresAdmin(ExportedModelAdmin, RuledModelAdmin):
                 ]
             },
         ),
-        (gettext_lazy("Sales"), {"fields": [("n_orders", "gross", "net")]}),
+        (
+            gettext_lazy("Sales"),
+            {
+                "fields": [
+                    ("n_orders", "gross"),
+                    ("net", "given_back"),
+                    "by_promotion",
+                    "by_coupon",
+                ],
+                "description": gettext_lazy(
+                    "Sales of the seller's own courses in orders that came from the session."
+                ),
+            },
+        ),
     ]
     readonly_fields = [
         "session_link", "conversion", "click_through", "average_watch", "gross", "net",
+        "given_back", "by_promotion", "by_coupon",
     ]  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -107,6 +129,53 @@ class SessionFiguresAdmin(ExportedModelAdmin, RuledModelAdmin):
     @display(description=gettext_lazy("net sales"), ordering="net_sales")
     def net(self, figures: SessionFigures) -> str:
         return sum_of_money(figures.net_sales, figures.currency)
+
+    @display(description=gettext_lazy("refunded"))
+    def given_back(self, figures: SessionFigures) -> str:
+        return sum_of_money(figures.refunded, figures.currency)
+
+    @display(description=gettext_lazy("by promotion"))
+    def by_promotion(self, figures: SessionFigures) -> str:
+        parts = (figures.sales or {}).get("promotions", [])
+        known = Promotion.objects.select_related("course").in_bulk(
+            [part["id"] for part in parts if part["id"] is not None]
+        )
+        names = []
+        for part in parts:
+            promotion = known.get(part["id"])
+            title = promotion.course.title if promotion else _("deleted")
+            price = sum_of_money(Decimal(part["promotion_price"] or 0), part["currency"])
+            names.append(f"{title}, {price}" if part["id"] else _("without a promotion"))
+        return _sales_table(parts, names)
+
+    @display(description=gettext_lazy("by coupon"))
+    def by_coupon(self, figures: SessionFigures) -> str:
+        parts = (figures.sales or {}).get("coupons", [])
+        names = [part["coupon_code"] or _("without a coupon") for part in parts]
+        return _sales_table(parts, names)
+
+
+def _sales_table(parts: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
+    """Sales by offer as a table, or a word that there are none."""
+    if not parts:
+        return _("nothing sold yet")
+    headings = ["", _("orders"), _("buyers"), _("GMV"), _("net sales")]
+    rows = [
+        (
+            name,
+            part["n_orders"],
+            part["n_buyers"],
+            sum_of_money(Decimal(part["gmv"]), part["currency"]),
+            sum_of_money(Decimal(part["net_sales"]), part["currency"]),
+        )
+        for name, part in zip(names, parts, strict=True)
+    ]
+    return format_html(
+        '<div class="overflow-x-auto"><table class="w-full"><thead><tr>{}</tr></thead>'
+        "<tbody>{}</tbody></table></div>",
+        format_html_join("", _HEADING, [(one,) for one in headings]),
+        format_html_join("", f"<tr>{_NAME}{_NUMBER * 4}</tr>", rows),
+    )
 
 
 def sum_of_money(amount: object, currency: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -23,14 +24,30 @@ from analytics.models import (
     Recommendation,
     UserRetention,
 )
-from catalog.models import ChosenInterest, Enrollment, Order, Purchase
+from catalog.checkout import OrderRequest, place_order
+from catalog.models import (
+    ChosenInterest,
+    Enrollment,
+    Order,
+    OrderStatus,
+    Purchase,
+    SandboxNotice,
+    SandboxPayment,
+    SandboxRefund,
+    SandboxState,
+)
+from catalog.payments.paying import pay_in_sandbox
 from tests.factories import (
     PASSWORD,
     CategoryFactory,
     ChatMessageFactory,
+    ConsultationSlotFactory,
+    CouponClaimFactory,
+    CouponFactory,
     CourseFactory,
     EnrollmentFactory,
     EventFactory,
+    LedgerEntryFactory,
     LessonFactory,
     LessonProgressFactory,
     LetterFactory,
@@ -38,7 +55,10 @@ from tests.factories import (
     OperatorFactory,
     OrderAttributionFactory,
     OrderFactory,
+    PaymentFactory,
+    PromotionFactory,
     PurchaseFactory,
+    RefundFactory,
     ReminderFactory,
     ReviewFactory,
     SectionFactory,
@@ -66,8 +86,20 @@ def person_with_everything(canary: str) -> User:
     record_consent(user=person, purpose=Purpose.TERMS, is_granted=True)
     ChosenInterest.objects.create(user=person, category=CategoryFactory())
     course = CourseFactory()
-    order = OrderFactory(buyer=person, idempotency_key=canary)
-    purchase = PurchaseFactory(order=order, course=course)
+    order = OrderFactory(buyer=person, idempotency_key=canary, request_digest=canary)
+    purchase = PurchaseFactory(order=order, course=course, holder=person)
+    payment = PaymentFactory(order=order, redirect_url=f"http://x/{canary}", qr_code=canary)
+    LedgerEntryFactory(order=order, payment=payment)
+    RefundFactory(
+        order=order,
+        purchase=purchase,
+        payment=payment,
+        reason=canary,
+        last_error=canary,
+        requested_by=person,
+    )
+    CouponClaimFactory(user=person)
+    ConsultationSlotFactory(purchase=purchase)
     OrderAttributionFactory(order=order)
     EnrollmentFactory(user=person, course=course, purchase=purchase)
     lesson = LessonFactory(section=SectionFactory(course=course))
@@ -159,9 +191,12 @@ def test_every_table_that_knows_people_is_in_the_export_or_named_here() -> None:
         "analytics.Recommendation",
         "analytics.UserRetention",
         "catalog.ChosenInterest",
+        "catalog.CouponClaim",
         "catalog.Enrollment",
         "catalog.LessonProgress",
         "catalog.Order",
+        "catalog.Purchase",
+        "catalog.Refund",
         "catalog.Review",
         "streams.ChatMessage",
         "streams.Reminder",
@@ -199,11 +234,13 @@ def test_erasure_leaves_no_trace_but_orders_without_a_name() -> None:
     assert {model._meta.label for model, n in rows_of(person).items() if n} == {
         "accounts.Consent",
         "catalog.Order",
+        "catalog.Purchase",
         "token_blacklist.OutstandingToken",
     }
     order = Order.objects.get(buyer=person)
     assert Purchase.objects.filter(order=order).exists()
     assert (order.buyer.email, order.buyer.display_name, order.total) == (None, "", 100)
+    assert order.payments.get().amount == order.ledger.get().amount == order.refunds.get().amount
 
 
 def test_after_erasure_tokens_sessions_and_password_open_nothing() -> None:
@@ -234,6 +271,104 @@ def test_the_address_is_free_after_erasure() -> None:
     )
 
     assert response.status_code == 201
+
+
+def test_the_export_says_what_was_paid_and_what_came_of_it() -> None:
+    person = person_with_everything("canary")
+    client, _ = signed_in(person)
+
+    sections = client.get("/api/v1/me/export/").json()["sections"]
+
+    (payment,) = sections["payments"]
+    assert (payment["provider"], payment["status"]) == ("sandbox", "started")
+    assert float(payment["amount"]) == 100
+    assert payment["started_at"]
+    assert sections["refunds"][0]["reason"] == "canary"
+    assert sections["ledger"][0]["kind"] == "charge"
+    assert sections["claimed_coupons"][0]["claimed_at"]
+    assert sections["consultations"][0]["starts_at"]
+    assert sections["letters"][0]["kind"] == "receipt"
+    assert float(sections["purchases"][0]["coupon_discount"]) == 0
+
+
+def test_erasure_cancels_what_waits_for_payment_and_frees_what_it_held() -> None:
+    person = UserFactory()
+    promotion = PromotionFactory(seats=3, seats_left=2)
+    coupon = CouponFactory(seller=promotion.course.seller, n_used=1, spent=5)
+    order = OrderFactory(buyer=person, status=OrderStatus.PENDING, paid_at=None, coupon=coupon)
+    PurchaseFactory(
+        order=order,
+        course=promotion.course,
+        promotion=promotion,
+        holder=person,
+        price=55,
+        coupon_discount=5,
+    )
+    client, _ = signed_in(person)
+
+    client.delete("/api/v1/me/", {"password": PASSWORD})
+
+    for row in (order, promotion, coupon):
+        row.refresh_from_db()
+    assert order.status == OrderStatus.CANCELLED
+    assert (promotion.seats_left, coupon.n_used, coupon.spent) == (3, 0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_erasure_asks_vendors_to_take_no_money_any_more() -> None:
+    course, person = CourseFactory(), UserFactory()
+    moment = timezone.now()
+    request = OrderRequest([course.pk])
+    order = place_order(buyer=person, request=request, key="k", moment=moment)
+    pay_in_sandbox(order=order, outcome="timeout", return_url="http://x/", moment=moment)
+    client, _ = signed_in(person)
+
+    client.delete("/api/v1/me/", {"password": PASSWORD})
+
+    assert SandboxPayment.objects.get().state == SandboxState.CLOSED
+
+
+def test_erasure_frees_times_ahead_and_keeps_those_that_were() -> None:
+    person, now = UserFactory(), timezone.now()
+    ahead, past = (
+        ConsultationSlotFactory(
+            purchase=PurchaseFactory(order__buyer=person, holder=person),
+            starts_at=now + timedelta(days=days),
+            ends_at=now + timedelta(days=days, hours=1),
+        )
+        for days in (1, -1)
+    )
+    client, _ = signed_in(person)
+
+    client.delete("/api/v1/me/", {"password": PASSWORD})
+
+    for slot in (ahead, past):
+        slot.refresh_from_db()
+    assert ahead.purchase is None
+    assert past.purchase is not None
+
+
+def test_the_book_of_the_sandbox_names_nobody() -> None:
+    """Erasure leaves it alone, so nothing in it may be about a person."""
+    columns = {
+        column.name
+        for model in (SandboxPayment, SandboxRefund, SandboxNotice)
+        for column in model._meta.concrete_fields
+        if column.related_model not in (None, SandboxPayment)
+    }
+    person = UserFactory(email="canary@example.com", display_name="canary")
+    order = place_order(
+        buyer=person,
+        request=OrderRequest([CourseFactory().pk]),
+        key="canary",
+        moment=timezone.now(),
+    )
+    moment = timezone.now()
+    pay_in_sandbox(order=order, outcome="success", return_url="http://x/", moment=moment)
+
+    assert columns == set()
+    rows = [str(row) for row in SandboxPayment.objects.values()]
+    assert rows and not any("canary" in row or f"'{person.pk}'" in row for row in rows)
 
 
 def test_a_wrong_password_erases_nothing() -> None:
