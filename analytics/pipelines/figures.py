@@ -13,7 +13,6 @@ from analytics import frames
 from analytics.models import FigureSource, ModelRun, SessionFigures, Task
 from analytics.pipelines.runs import recorded_run, serve
 from analytics.pipelines.writing import upsert
-from catalog.models import DEFAULT_CURRENCY
 
 # Events of apps that were offline reach a session after its end.
 LATE_ARRIVAL = timedelta(days=14)
@@ -90,7 +89,7 @@ def _sales(lines: pd.DataFrame) -> dict[str, Any]:
     first by name among equals; `sales` has the others as well.
     """
     in_currency = lines.groupby("currency").size() if len(lines) else pd.Series(dtype="int64")
-    currency = str(in_currency.idxmax()) if len(in_currency) else DEFAULT_CURRENCY
+    currency = str(in_currency.idxmax()) if len(in_currency) else frames.DEFAULT_CURRENCY
     gmv, net_sales = _amounts(lines[lines["currency"] == currency])
     return {
         "n_orders": lines["order_id"].nunique(),
