@@ -521,6 +521,8 @@ SPECTACULAR_SETTINGS = {
         "LevelEnum": "catalog.models.Level.choices",
         "TeachingLanguageEnum": "catalog.serializers.TEACHING_LANGUAGES",
         "SessionStatusEnum": "streams.models.SessionStatus.choices",
+        "OrderStatusEnum": "catalog.models.OrderStatus.choices",
+        "PaymentStatusEnum": "catalog.models.PaymentStatus.choices",
     },
 }
 
