@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -10,6 +11,7 @@ import schemathesis
 from django.core.management import call_command
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
+from django.utils import timezone
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 from rest_framework.test import APIClient
@@ -28,12 +30,15 @@ from accounts.tokens import tokens_of
 from livecourse.wsgi import application
 from tests.factories import (
     ChatMessageFactory,
+    CourseFactory,
     EnrollmentFactory,
     LessonFactory,
     OperatorFactory,
     PromotionFactory,
+    PurchaseFactory,
     ReviewFactory,
     SectionFactory,
+    SessionCouponFactory,
     SessionFiguresFactory,
     ShowcaseItemFactory,
     UserFactory,
@@ -62,7 +67,7 @@ def test_the_document_names_every_operation_and_no_untyped_answer() -> None:
     ]
 
     assert len({operation["operationId"] for *_, operation in operations}) == len(operations)
-    assert len(operations) == 26
+    assert len(operations) == 34
     for path, method, operation in operations:
         assert "429" in operation["responses"], (path, method)
         for code, response in operation["responses"].items():
@@ -78,8 +83,10 @@ def rows() -> dict[str, int]:
     lesson = LessonFactory(section=SectionFactory(course=course), file="lessons/a.pdf")
     message = ChatMessageFactory()
     ShowcaseItemFactory(live_session=message.live_session, course=course)
+    SessionCouponFactory(live_session=message.live_session)
     return {
         "/api/v1/courses/": course.pk,
+        "/api/v1/orders/": CourseFactory().pk,
         "/api/v1/lessons/": lesson.pk,
         "/api/v1/live-sessions/": message.live_session_id,
         "/api/v1/seller/": SessionFiguresFactory(live_session=message.live_session).pk,
@@ -92,6 +99,12 @@ def person(request: pytest.FixtureRequest, rows: dict[str, int]) -> User | None:
         return None
     person = {"viewer": UserFactory, "operator": OperatorFactory}[request.param]()
     EnrollmentFactory(user=person, course_id=rows["/api/v1/courses/"])
+    PurchaseFactory(
+        order__buyer=person,
+        order__status="pending",
+        order__paid_at=None,
+        order__expires_at=timezone.now() + timedelta(minutes=15),
+    )
     return person
 
 
@@ -148,6 +161,11 @@ def test_no_input_breaks_the_api_or_its_word(
             drawn = (case.path_parameters or {}).get("id")
             if isinstance(drawn, int) and drawn % 2:
                 case.path_parameters["id"] = known
+            if isinstance(case.body, dict) and n_answers % 2 and "items" in case.body:
+                case.body["items"] = [rows["/api/v1/orders/"]]
+            number = (case.path_parameters or {}).get("public_id")
+            if person is not None and number and n_answers % 2:
+                case.path_parameters["public_id"] = str(person.orders.first().public_id)
             response = case.call(headers=headers)
             n_answers += 1
             try:

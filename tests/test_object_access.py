@@ -6,7 +6,10 @@ The routes come from the URLconf: a new one fails here until its line says who m
 from __future__ import annotations
 
 import json
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from django.db.models import Model
@@ -16,7 +19,16 @@ from rest_framework.test import APIClient
 
 from accounts.models import Role, StatedAttributes, User
 from analytics.models import Event, Forecast
-from catalog.models import Course, Enrollment, LessonProgress, Review
+from catalog.models import (
+    CouponClaim,
+    Course,
+    Enrollment,
+    LessonProgress,
+    Order,
+    Payment,
+    Purchase,
+    Review,
+)
 from livecourse.api_urls import urlpatterns
 from streams.models import ChatMessage, Reminder
 from tests.factories import (
@@ -28,14 +40,18 @@ from tests.factories import (
     LiveSessionFactory,
     ModelRunFactory,
     OperatorFactory,
+    OrderFactory,
+    PurchaseFactory,
     SectionFactory,
     SellerFactory,
+    SessionCouponFactory,
     UserFactory,
 )
 
 pytestmark = pytest.mark.django_db
 
 MISSING = 9_999_999
+NO_ORDER = uuid.UUID(int=7)
 PEOPLE = ("anon", "viewer", "other_viewer", "seller", "other_seller", "operator")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SIGNED_IN = {"anon": 401}
@@ -47,7 +63,8 @@ class Line:
     """What is expected: a status for everybody, and who gets another one.
 
     `rows` names the rows asked for: "public" ones, or "draft" ones of `seller`. Of a draft
-    everybody but its seller and operators gets 404, or what `anyway` says.
+    everybody but its seller and operators gets 404, or what `draft` says. Orders are `viewer`'s in
+    place of the public row and `other_viewer`'s in place of the draft.
     """
 
     status: int = 200
@@ -62,6 +79,7 @@ def hidden(**shown: int) -> dict[str, int]:
 
 
 DRAFT = hidden(seller=200, operator=200)
+OTHERS = hidden(anon=401, other_viewer=200)
 EXPECTED: dict[tuple[str, str], Line] = {
     ("schema", "GET"): Line(),
     ("register", "POST"): Line(201, body={"email": "n@example.com", "password": PASSWORD}),
@@ -97,6 +115,24 @@ EXPECTED: dict[tuple[str, str], Line] = {
     ("reminder", "DELETE"): Line(
         204, SIGNED_IN, rows=("session",), draft=hidden(anon=401, seller=204, operator=204)
     ),
+    ("session_coupons", "GET"): Line(
+        200, SIGNED_IN, rows=("room",), draft=hidden(anon=401, seller=200, operator=200)
+    ),
+    ("claim_coupon", "PUT"): Line(
+        200, SIGNED_IN, rows=("room", "coupon"), draft=hidden(anon=401, seller=400, operator=400)
+    ),
+    ("orders", "GET"): Line(200, SIGNED_IN),
+    ("orders", "POST"): Line(400, SIGNED_IN, body={"items": [1]}),
+    ("quote", "POST"): Line(400, SIGNED_IN, body={"items": []}),
+    ("order", "GET"): Line(404, {"anon": 401, "viewer": 200}, rows=("order",), draft=OTHERS),
+    ("pay", "POST"): Line(
+        404,
+        {"anon": 401, "viewer": 200},
+        rows=("order",),
+        draft=OTHERS,
+        body={"provider": "sandbox"},
+    ),
+    ("cancel", "POST"): Line(404, {"anon": 401, "viewer": 200}, rows=("order",), draft=OTHERS),
     ("enrollments", "GET"): Line(200, SIGNED_IN),
     ("progress", "GET"): Line(
         403,
@@ -152,15 +188,29 @@ def world() -> dict[str, dict]:
     ):
         lesson = LessonFactory(section=SectionFactory(course=course), file="lessons/a.pdf")
         rows[name] = {"course": course.pk, "session": session.pk, "lesson": lesson.pk}
+        room = LiveSessionFactory(seller=seller, live=True) if name == "public" else session
+        coupon = SessionCouponFactory(live_session=room, coupon__seller=seller).coupon
+        rows[name] |= {"room": room.pk, "coupon": coupon.pk}
+    for name, owner in (("public", "viewer"), ("draft", "other_viewer")):
+        order = OrderFactory(
+            buyer=people[owner],
+            status="pending",
+            paid_at=None,
+            expires_at=timezone.now() + timedelta(minutes=15),
+        )
+        PurchaseFactory(order=order)
+        rows[name]["order"] = order.public_id
     EnrollmentFactory(user=people["viewer"], course_id=rows["public"]["course"])
     return {"people": people, "rows": rows}
 
 
-def ask(person: User | None, method: str, name: str, pk: int | None, body: dict | None) -> int:
+def ask(
+    person: User | None, method: str, name: str, keys: Sequence[object], body: dict | None
+) -> int:
     client = APIClient(raise_request_exception=True)
     if person:
         client.force_authenticate(person)
-    address = reverse(f"api:{name}", args=[pk] if pk is not None else [])
+    address = reverse(f"api:{name}", args=keys)
     return client.generic(method, address, *_content(body), REMOTE_ADDR="192.0.2.1").status_code
 
 
@@ -187,14 +237,17 @@ def test_everybody_gets_what_is_theirs_and_nothing_else(
 ) -> None:
     line = EXPECTED[name, method]
     who = world["people"][person]
-    is_row = bool(line.rows)
-    public = world["rows"]["public"][line.rows[0]] if is_row else None
+    public = [world["rows"]["public"][row] for row in line.rows]
 
-    if is_row:
-        draft = world["rows"]["draft"][line.rows[0]]
+    if line.rows:
+        draft = [world["rows"]["draft"][row] for row in line.rows]
         assert ask(who, method, name, draft, line.body) == line.draft[person], "draft"
-        missing = ask(who, method, name, MISSING, line.body)
-        assert missing == (line.differing.get(person) if missing in (401, 403) else 404), "missing"
+        for place in range(len(line.rows)):
+            keys = [*public]
+            keys[place] = NO_ORDER if line.rows[place] == "order" else MISSING
+            missing = ask(who, method, name, keys, line.body)
+            is_known = missing in (401, 403)
+            assert missing == (line.differing.get(person) if is_known else 404), "missing"
     expected = line.differing.get(person, line.status)
     assert ask(who, method, name, public, line.body) == expected
 
@@ -202,10 +255,10 @@ def test_everybody_gets_what_is_theirs_and_nothing_else(
 @pytest.mark.parametrize("name", ROUTES)
 def test_other_methods_are_refused(world: dict, name: str) -> None:
     line = next(line for (route, _), line in EXPECTED.items() if route == name)
-    pk = world["rows"]["public"][line.rows[0]] if line.rows else None
+    keys = [world["rows"]["public"][row] for row in line.rows]
 
     for method in set(METHODS) - allowed_methods(name):
-        assert ask(world["people"]["operator"], method, name, pk, {}) == 405, method
+        assert ask(world["people"]["operator"], method, name, keys, {}) == 405, method
 
 
 def test_an_unknown_path_answers_in_the_shape_of_all_errors(client) -> None:
@@ -330,6 +383,50 @@ def test_a_reminder_is_ones_own_whatever_is_sent() -> None:
 
     reminder = Reminder.objects.get()
     assert (reminder.user, reminder.sent_at) == (person, None)
+
+
+def test_an_order_is_ones_own_and_costs_what_it_costs_whatever_is_sent() -> None:
+    course, person, stranger = CourseFactory(), UserFactory(), UserFactory()
+    body = {
+        **every_field(Order, Purchase),
+        "buyer": stranger.pk,
+        "buyer_id": stranger.pk,
+        "holder": stranger.pk,
+        "status": "paid",
+        "total": "0.00",
+        "list_total": "0.00",
+        "price": "0.00",
+        "items": [course.pk],
+        "coupon": "",
+    }
+    client = APIClient()
+    client.force_authenticate(person)
+
+    response = client.post(reverse("api:orders"), body, headers={"Idempotency-Key": "k"})
+
+    assert response.status_code == 201
+    order = Order.objects.get()
+    assert (order.buyer, order.status, order.total) == (person, "pending", course.list_price)
+    assert order.created_at.year > 2020
+    assert order.lines.get().holder == person
+
+
+def test_paying_and_claiming_set_nothing_that_was_sent() -> None:
+    order = PurchaseFactory(
+        order__status="pending", order__expires_at=timezone.now() + timedelta(minutes=15)
+    ).order
+    handed_out, stranger = SessionCouponFactory(), UserFactory()
+    client = APIClient()
+    client.force_authenticate(order.buyer)
+    body = {**every_field(Payment), "provider": "sandbox", "amount": "0.01", "status": "succeeded"}
+
+    assert client.post(reverse("api:pay", args=[order.public_id]), body).status_code == 200
+    address = reverse("api:claim_coupon", args=[handed_out.live_session_id, handed_out.coupon_id])
+    assert client.put(address, {"user": stranger.pk, "user_id": stranger.pk}).status_code == 200
+
+    payment = Payment.objects.get()
+    assert (payment.amount, payment.status, payment.order) == (order.total, "started", order)
+    assert CouponClaim.objects.get().user == order.buyer
 
 
 def test_events_belong_to_their_sender_whatever_is_sent() -> None:
