@@ -14,12 +14,12 @@ from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from catalog.coupons import CouponSpent, find_coupon, take_use
+from catalog.coupons import CouponRefused, CouponSpent, find_coupon, take_use
 from catalog.expiry import close_unpaid, give_back_due
 from catalog.fulfilment import fulfil
 from catalog.holds import PriceChanged, SoldOut, take_seats, take_slots
 from catalog.models import Course, Enrollment, Order, OrderStatus, Purchase
-from catalog.pricing import Quote, quote
+from catalog.pricing import NotOneOrder, Quote, quote
 from catalog.transactions import in_one_transaction
 
 MOST_COURSES = 50
@@ -61,6 +61,20 @@ class OrderOpen(Exception):
     def __init__(self, order: Order) -> None:
         super().__init__(_("You have an order for this that waits for payment: pay or cancel it."))
         self.order = order
+
+
+# All that can be wrong with an order, but for a key that came with another one.
+REFUSED = (
+    NotOnSale,
+    AlreadyOwned,
+    OwnCourse,
+    OrderOpen,
+    NotOneOrder,
+    CouponRefused,
+    CouponSpent,
+    SoldOut,
+    PriceChanged,
+)
 
 
 @dataclass(frozen=True)
@@ -109,15 +123,12 @@ def place_order(
     Raises KeyReused, NotOnSale, AlreadyOwned, OwnCourse, OrderOpen, NotOneOrder,
     CouponRefused, CouponSpent, SoldOut or PriceChanged, and has then written nothing.
     """
-    if (placed := order_of_key(buyer, key, request)) is not None:
-        return placed
-    courses = _courses_on_sale(request.courses)
-    placing = _Placing(buyer, request, key, moment, courses, also, also_write)
     try:
-        _ensure_can_buy(buyer, courses, moment=moment)
-        return _place(placing)
-    except (AlreadyOwned, OrderOpen, SoldOut, CouponSpent, PriceChanged):
-        # What is missing may be what the same request took, sent twice at once.
+        courses = _courses_on_sale(request.courses)
+        _ensure_not_owned(buyer, courses)
+        return _place(_Placing(buyer, request, key, moment, courses, also, also_write))
+    except REFUSED:
+        # What refuses it may be the very order that this request made when it was first sent.
         if (placed := order_of_key(buyer, key, request)) is not None:
             return placed
         raise
@@ -127,7 +138,8 @@ def _place(placing: _Placing) -> Order:
     try:
         return placing.place()
     except (SoldOut, CouponSpent):
-        # Some of it may be held by orders whose time is over.
+        # What is missing may be held by the buyer, or by orders whose time is over.
+        _ensure_not_held(placing.buyer, placing.courses, moment=placing.moment)
         if not give_back_due(moment=placing.moment):
             raise
         return placing.place()
@@ -155,10 +167,11 @@ class _Placing:
         try:
             return self._write()
         except IntegrityError:
-            # A request of the same buyer was faster: with this key, or for one of these courses.
+            # A request of the same buyer came before: with this key, or for one of these courses.
             if (placed := order_of_key(self.buyer, self.key, self.request)) is not None:
                 return placed
-            _ensure_can_buy(self.buyer, self.courses, moment=self.moment)
+            _ensure_not_owned(self.buyer, self.courses)
+            _ensure_not_held(self.buyer, self.courses, moment=self.moment)
             # That one has ended meanwhile.
             return self._write()
 
@@ -271,7 +284,7 @@ def _ensure_unchanged(courses: Sequence[Course]) -> None:
             raise PriceChanged
 
 
-def _ensure_can_buy(buyer: User, courses: Sequence[Course], *, moment: datetime) -> None:
+def _ensure_not_owned(buyer: User, courses: Sequence[Course]) -> None:
     by_id = {course.pk: course for course in courses}
     for course in courses:
         if course.seller_id == buyer.pk:
@@ -279,6 +292,15 @@ def _ensure_can_buy(buyer: User, courses: Sequence[Course], *, moment: datetime)
     owned = Enrollment.objects.active().filter(user=buyer, course__in=by_id)
     for course_id in owned.values_list("course", flat=True):
         raise AlreadyOwned(by_id[course_id])
+
+
+def _ensure_not_held(buyer: User, courses: Sequence[Course], *, moment: datetime) -> None:
+    """Raise OrderOpen, or AlreadyOwned, for a course that an order of the buyer holds.
+
+    An order whose time is over is ended on the way. Nobody need ask before a line is written:
+    the database refuses a second holder.
+    """
+    by_id = {course.pk: course for course in courses}
     held = Purchase.objects.filter(holder=buyer, course__in=by_id).select_related("order")
     for line in held:
         order = line.order

@@ -148,11 +148,9 @@ class OrderPayView(_OwnOrderView):
                 payment = self._begin(order, provider, body.validated_data.get("outcome"))
             except NotPayable:
                 # The same request, sent twice at once, may have paid it meanwhile.
-                order.refresh_from_db(fields=["status"])
+                order.refresh_from_db(fields=["status", "paid_at"])
                 if order.status != OrderStatus.PAID:
                     raise
-        # A payment changes nothing else of an order.
-        order.refresh_from_db(fields=["status", "paid_at"])
         order.payment = self._shown_payment(payment)  # type: ignore[attr-defined]
         return Response(self.get_serializer(order).data)
 

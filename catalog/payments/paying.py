@@ -8,7 +8,7 @@ from catalog.models import Order, Payment, PaymentStatus
 from catalog.payments.provider import Outcome
 from catalog.payments.registry import UnknownProvider, provider_named
 from catalog.payments.sandbox import Sandbox
-from catalog.payments.settling import check_payment
+from catalog.payments.settling import check_payment, follow
 from catalog.payments.starting import start_payment
 from catalog.transactions import in_one_transaction
 
@@ -24,7 +24,7 @@ STATUS = {
 def pay_in_sandbox(*, order: Order, outcome: str, return_url: str, moment: datetime) -> Payment:
     """Begin a payment in the sandbox and let it end: success, decline, or timeout (it stays open).
 
-    The order follows what the sandbox answers when it is asked; its notification comes later and
+    The order follows at once, in memory as well; the sandbox's notification comes later and
     changes nothing any more. One transaction, as sandbox and platform share a database. Raises
     NotPayable, and UnknownProvider where there is no sandbox.
     """
@@ -33,7 +33,11 @@ def pay_in_sandbox(*, order: Order, outcome: str, return_url: str, moment: datet
         raise UnknownProvider("sandbox")
     payment = start_payment(order=order, provider=sandbox, return_url=return_url, moment=moment)
     if outcome in OUTCOMES:
-        sandbox.decide(payment.reference or "", OUTCOMES[outcome])
-        # The order is locked and waits: what the sandbox says is what the payment becomes.
-        payment.status = STATUS[check_payment(payment, moment=moment)]
+        result = sandbox.decide(payment.reference or "", OUTCOMES[outcome])
+        if result is None:
+            payment.status = STATUS[check_payment(payment, moment=moment)]
+        else:
+            follow(payment, result, moment=moment)
+            # The order is locked and waits: what the sandbox says is what the payment becomes.
+            payment.status = STATUS[result.outcome]
     return payment

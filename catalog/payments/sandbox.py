@@ -124,15 +124,7 @@ class Sandbox(Provider):
 
     def query(self, *, number: str, reference: str) -> PaymentResult | None:
         payment = SandboxPayment.objects.filter(number=number).first()
-        if payment is None:
-            return None
-        return PaymentResult(
-            number=payment.number,
-            reference=payment.reference.hex,
-            outcome=OUTCOMES[SandboxState(payment.state)],
-            amount=payment.amount,
-            currency=payment.currency,
-        )
+        return None if payment is None else _result(payment)
 
     @in_one_transaction
     def refund(
@@ -163,21 +155,22 @@ class Sandbox(Provider):
         )
 
     @in_one_transaction
-    def decide(self, reference: str, outcome: Outcome) -> bool:
-        """Let the buyer pay or decline; False when the payment is not open any more.
+    def decide(self, reference: str, outcome: Outcome) -> PaymentResult | None:
+        """Let the buyer pay or decline, and say so; None when the payment is not open any more.
 
         What is decided and the notification of it are stored together: none is lost.
         """
-        state = SandboxState.PAID if outcome == Outcome.SUCCEEDED else SandboxState.DECLINED
         # As with a real card, another try can follow on one that was declined.
-        undecided = SandboxPayment.objects.filter(
-            reference=reference, state__in=[SandboxState.OPEN, SandboxState.DECLINED]
-        )
-        if not undecided.update(state=state):
-            return False
-        payment = SandboxPayment.objects.get(reference=reference)
+        undecided = [SandboxState.OPEN, SandboxState.DECLINED]
+        payment = SandboxPayment.objects.filter(reference=reference).first()
+        if payment is None:
+            return None
+        payment.state = SandboxState.PAID if outcome == Outcome.SUCCEEDED else SandboxState.DECLINED
+        row = SandboxPayment.objects.filter(pk=payment.pk, state__in=undecided)
+        if not row.update(state=payment.state):
+            return None
         SandboxNotice.objects.create(payment=payment, outcome=outcome)
-        return True
+        return _result(payment)
 
     def notification(self, notice: SandboxNotice) -> bytes:
         """The body of a notification."""
@@ -190,6 +183,16 @@ class Sandbox(Provider):
             "currency": payment.currency,
         }
         return json.dumps(told, sort_keys=True).encode()
+
+
+def _result(payment: SandboxPayment) -> PaymentResult:
+    return PaymentResult(
+        number=payment.number,
+        reference=payment.reference.hex,
+        outcome=OUTCOMES[SandboxState(payment.state)],
+        amount=payment.amount,
+        currency=payment.currency,
+    )
 
 
 def deliver_notices(sandbox: Sandbox, *, moment: datetime, most: int = 200) -> int:

@@ -61,11 +61,12 @@ def apply_result(provider: str, result: PaymentResult, *, moment: datetime) -> P
         payment = Payment.objects.select_related("order").get(number=number, provider=provider)
     except (ValueError, Payment.DoesNotExist):
         raise UnknownPayment(result.number) from None
-    _follow(payment, result, moment=moment)
+    follow(payment, result, moment=moment)
     return payment
 
 
-def _follow(payment: Payment, result: PaymentResult, *, moment: datetime) -> None:
+def follow(payment: Payment, result: PaymentResult, *, moment: datetime) -> None:
+    """The same for a payment that is known. Raises MismatchedPayment."""
     _ensure_same(payment, result)
     if result.outcome == Outcome.SUCCEEDED:
         _settle(payment, reference=result.reference, moment=moment)
@@ -102,7 +103,8 @@ def _settle(payment: Payment, *, reference: str, moment: datetime) -> None:
     order = payment.order
     waiting = Order.objects.filter(pk=order.pk, status=OrderStatus.PENDING)
     if waiting.update(status=OrderStatus.PAID, paid_at=moment):
-        fulfil(order, list(order.lines.all()), payment=payment, moment=moment)
+        order.status, order.paid_at = OrderStatus.PAID, moment
+        fulfil(order, order.shown_lines, payment=payment, moment=moment)
     elif not _revive(order, payment=payment, moment=moment):
         _return_surplus(payment, moment=moment)
 
@@ -180,7 +182,7 @@ def check_payment(payment: Payment, *, moment: datetime) -> Outcome:
     result = provider.query(number=payment.number.hex, reference=payment.reference or "")
     if result is None:
         return Outcome.OPEN
-    _follow(payment, result, moment=moment)
+    follow(payment, result, moment=moment)
     return result.outcome
 
 

@@ -46,10 +46,10 @@ def start_payment(
     """
     if provider.currencies is not None and order.currency not in provider.currencies:
         raise CurrencyNotTaken(provider, order.currency)
-    payment = _open_payment(order_id=order.pk, provider=provider.name, moment=moment)
+    payment = _open_payment(order, provider=provider.name, moment=moment)
     if payment.redirect_url or payment.qr_code:
         return payment
-    assert payment.order.expires_at is not None
+    assert order.expires_at is not None
     # The vendor knows the payment by our number: a second call starts no second one there.
     started = provider.start(
         PaymentRequest(
@@ -59,7 +59,7 @@ def start_payment(
             title=_title(order),
             return_url=return_url,
             notify_url=notify_url(provider),
-            expires_at=payment.order.expires_at,
+            expires_at=order.expires_at,
             is_phone=is_phone,
             client_ip=client_ip,
         )
@@ -80,10 +80,10 @@ def notify_url(provider: Provider) -> str:
 
 
 @in_one_transaction
-def _open_payment(*, order_id: int, provider: str, moment: datetime) -> Payment:
+def _open_payment(order: Order, *, provider: str, moment: datetime) -> Payment:
     # The order's row is locked, so that two clicks meet one payment.
-    order = Order.objects.select_for_update().get(pk=order_id)
-    if order.status != OrderStatus.PENDING or (order.expires_at or moment) <= moment:
+    waiting = Order.objects.filter(pk=order.pk, status=OrderStatus.PENDING, expires_at__gt=moment)
+    if not list(waiting.select_for_update().values_list("pk")):
         raise NotPayable
     started = Payment.objects.filter(order=order, provider=provider, status=PaymentStatus.STARTED)
     payment = started.order_by("pk").last() or Payment(
