@@ -89,7 +89,7 @@ def _sales(lines: pd.DataFrame) -> dict[str, Any]:
     first by name among equals; `sales` has the others as well.
     """
     in_currency = lines.groupby("currency").size() if len(lines) else pd.Series(dtype="int64")
-    currency = str(in_currency.idxmax()) if len(in_currency) else frames.DEFAULT_CURRENCY
+    currency = str(in_currency.idxmax()) if len(in_currency) else SessionFigures().currency
     gmv, net_sales = _amounts(lines[lines["currency"] == currency])
     return {
         "n_orders": lines["order_id"].nunique(),
