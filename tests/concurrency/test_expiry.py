@@ -92,14 +92,11 @@ def test_orders_that_are_paid_while_they_end_are_paid_or_ended_and_never_both(
     shop, ask, jobs
 ) -> None:
     choice = random.Random(SEED)
-    n_each, window = 40, (1.0, 7.0)
+    n_each = 40
     promotion = make_offer(3 * n_each)
     tokens = make_buyers(3 * n_each)
     buyers = list(User.objects.filter(email__startswith="buyer").order_by("pk"))
-    orders = [
-        order_that_ends(promotion, buyer, in_seconds=choice.uniform(*window) + 4)
-        for buyer in buyers
-    ]
+    orders = [order_that_ends(promotion, buyer, in_seconds=600) for buyer in buyers]
     by_api, by_vendor, by_nobody = (orders[n::3] for n in range(3))
     sandbox = provider_named("sandbox")
     payments = {
@@ -133,14 +130,18 @@ def test_orders_that_are_paid_while_they_end_are_paid_or_ended_and_never_both(
     def around_its_end(one: Order) -> bool:
         assert one.expires_at is not None
         left = (one.expires_at - timezone.now()).total_seconds()
-        time.sleep(max(0.0, left + choice.uniform(-0.15, 0.15)))
+        time.sleep(max(0.0, left + choice.uniform(-0.5, 0.3)))
         try:
             return pay_by_api(one) if one in by_api else pay_at_vendor(one)
         finally:
             connection.close()
 
+    begin = timezone.now()
+    for one in orders:
+        one.expires_at = begin + timedelta(seconds=choice.uniform(1, 7))
+    Order.objects.bulk_update(orders, ["expires_at"])
     payers = sorted([*by_api, *by_vendor], key=lambda one: one.expires_at)
-    jobs.start(seconds=window[1] + 6)
+    jobs.start(seconds=9)
     with ThreadPoolExecutor(16) as crowd:
         is_paid = dict(zip(payers, crowd.map(around_its_end, payers), strict=True))
     counts = jobs.counts()
@@ -172,7 +173,7 @@ def test_what_ended_long_ago_is_given_back_once_while_others_buy_it(shop, ask, j
 
     # A seat that is just being given back can be missed; it is there for the next click.
     n_sold = codes(answers)["201"]
-    assert codes(answers) == {"201": n_sold, "409 sold_out": n - n_sold}
+    assert set(codes(answers)) <= {"201", "409 sold_out"}
     expired = Order.objects.filter(status=OrderStatus.EXPIRED).count()
     # The buyers' own requests have ended some of them.
     assert sum(counts) <= expired == n
