@@ -11,7 +11,8 @@ from django.db.models import ExpressionWrapper, F, FloatField
 from django.db.models.functions import NullIf
 from django.db.models.query import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from import_export import resources
@@ -26,9 +27,6 @@ from catalog.models import Promotion
 from catalog.templatetags.catalog_pages import length_of_time, money
 
 N_HOURS_SHOWN = 5
-_HEADING = '<th class="pr-4 text-left font-semibold">{}</th>'
-_NAME = '<th scope="row" class="pr-4 text-left font-normal">{}</th>'
-_NUMBER = '<td class="pr-4 text-left whitespace-nowrap">{}</td>'
 
 
 class SessionFiguresResource(resources.ModelResource):
@@ -146,35 +144,38 @@ class SessionFiguresAdmin(ExportedModelAdmin, RuledModelAdmin):
             title = promotion.course.title if promotion else _("deleted")
             price = sum_of_money(Decimal(part["promotion_price"] or 0), part["currency"])
             names.append(f"{title}, {price}" if part["id"] else _("without a promotion"))
-        return _sales_table(parts, names)
+        return _sales_lines(parts, names)
 
     @display(description=gettext_lazy("by coupon"))
     def by_coupon(self, figures: SessionFigures) -> str:
         parts = (figures.sales or {}).get("coupons", [])
         names = [part["coupon_code"] or _("without a coupon") for part in parts]
-        return _sales_table(parts, names)
+        return _sales_lines(parts, names)
 
 
-def _sales_table(parts: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
-    """Sales by offer as a table, or a word that there are none."""
+def _sales_lines(parts: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
+    """Sales by offer, a line for each, or a word that there are none."""
     if not parts:
         return _("nothing sold yet")
-    headings = ["", _("orders"), _("buyers"), _("GMV"), _("net sales")]
-    rows = [
-        (
-            name,
-            part["n_orders"],
-            part["n_buyers"],
-            sum_of_money(Decimal(part["gmv"]), part["currency"]),
-            sum_of_money(Decimal(part["net_sales"]), part["currency"]),
-        )
-        for name, part in zip(names, parts, strict=True)
-    ]
-    return format_html(
-        '<div class="overflow-x-auto"><table class="w-full"><thead><tr>{}</tr></thead>'
-        "<tbody>{}</tbody></table></div>",
-        format_html_join("", _HEADING, [(one,) for one in headings]),
-        format_html_join("", f"<tr>{_NAME}{_NUMBER * 4}</tr>", rows),
+    text = _(
+        "%(name)s: orders %(n_orders)d, buyers %(n_buyers)d, GMV %(gmv)s, net sales %(net_sales)s"
+    )
+    return format_html_join(
+        mark_safe("<br>"),
+        "{}",
+        [
+            (
+                text
+                % {
+                    "name": name,
+                    "n_orders": part["n_orders"],
+                    "n_buyers": part["n_buyers"],
+                    "gmv": sum_of_money(Decimal(part["gmv"]), part["currency"]),
+                    "net_sales": sum_of_money(Decimal(part["net_sales"]), part["currency"]),
+                },
+            )
+            for name, part in zip(names, parts, strict=True)
+        ],
     )
 
 
