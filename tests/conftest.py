@@ -12,7 +12,7 @@ from django.core.cache import cache
 
 from tests import servers
 
-SLOW_FOLDERS = ("operation", "browser")
+SLOW_FOLDERS = ("operation", "browser", "concurrency", "faults")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

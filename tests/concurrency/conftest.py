@@ -11,6 +11,7 @@ from django.db import connection
 from tests.concurrency.referee import Ask
 from tests.concurrency.shop import Shop, open_shop, url_of_test_database
 
+# With LIVECOURSE_LONG_TESTS=1 the rushes have more rounds and the faults more kills: minutes more.
 IS_LONG = os.environ.get("LIVECOURSE_LONG_TESTS") == "1"
 
 

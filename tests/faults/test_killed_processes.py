@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import sqlite3
 import subprocess
@@ -26,6 +25,7 @@ from celery import Celery
 
 from tests import servers
 from tests.concurrency.buyers import Answer, Request, order, pay, send
+from tests.concurrency.conftest import IS_LONG
 from tests.concurrency.referee import Ask, broken_promises, lost_orders
 from tests.concurrency.shop import is_up, shop_environment, web_command
 from tests.conftest import missing
@@ -33,7 +33,6 @@ from tests.faults.killable import Killable, KillableDatabase, KillableWorker
 from tests.operation.processes import ROOT, manage
 
 SEED = 20_260_107
-IS_LONG = os.environ.get("LIVECOURSE_LONG_TESTS") == "1"
 N_AT_ONCE = 8
 PATIENCE_SECONDS = 60
 # What the clock sends, here every half second.
