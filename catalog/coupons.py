@@ -148,6 +148,7 @@ def take_use_again(order: Order, *, discount: Decimal) -> None:
     The price was promised while the coupon ran: only its limits hold now, of all uses and of
     the buyer's.
     """
+    assert order.coupon_id is not None
     coupon = Coupon.objects.filter(pk=order.coupon_id)
     if not _count(coupon, discount):
         raise CouponSpent
