@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from rest_framework.test import APIClient
 
 from analytics.methods.reasons import Reason
 from analytics.models import CourseNeighbours, PopularCourses
@@ -152,3 +153,29 @@ def test_more_lines_do_not_cost_an_order_page_more_queries(client) -> None:
     many = n_queries(lambda: client.get(address))
 
     assert many <= few <= 11
+
+
+@pytest.mark.parametrize(
+    ("n_courses", "places", "pays", "lists"), [(1, 10, 24, 3), (8, 10 + 7 * 2, 24 + 7, 3)]
+)
+def test_buying_asks_a_known_number_of_times(n_courses, places, pays, lists) -> None:
+    """Each course of an order costs so many questions; nothing else that there is does."""
+    client = APIClient()
+    client.force_authenticate(UserFactory())
+    courses = [PromotionFactory(seats=9, seats_left=9).course for _ in range(n_courses)]
+    made: list[dict] = []
+
+    def place() -> None:
+        body = {"items": [course.pk for course in courses]}
+        response = client.post("/api/v1/orders/", body, headers={"Idempotency-Key": "k"})
+        made.append(response.json())
+
+    def pay() -> None:
+        body = {"provider": "sandbox", "outcome": "success"}
+        client.post(f"/api/v1/orders/{made[0]['id']}/pay/", body)
+
+    counts = (n_queries(place), n_queries(pay), n_queries(lambda: client.get("/api/v1/orders/")))
+
+    for count, most in zip(counts, (places, pays, lists), strict=True):
+        assert count <= most
+    assert client.get("/api/v1/orders/").json()["results"][0]["status"] == "paid"
