@@ -37,8 +37,14 @@ class Killable:
             )
 
     def wait(self) -> None:
-        """Return when it can be used."""
-        eventually(self.is_up, what=f"{self.command[0]} is up", log=self.log)
+        """Return when it can be used; fail at once when it has ended by itself."""
+
+        def is_up_or_over() -> bool:
+            return self.is_up() or (self.process is not None and self.process.poll() is not None)
+
+        eventually(is_up_or_over, what=f"{self.command[0]} is up", log=self.log)
+        code = self.process.poll() if self.process is not None else None
+        assert code is None, f"{self.command[0]} ended with {code}:\n{self.log.read_text()[-3000:]}"
 
     def kill(self) -> None:
         """End every process of it at once, as a power cut of the machine's software would."""
