@@ -247,7 +247,7 @@ class BuyingMachine(RuleBasedStateMachine):
         """The buyer pays or declines at the sandbox; the platform has not heard of it yet."""
         _order, payment = self._payment(pick)
         outcome = Outcome.SUCCEEDED if is_success else Outcome.FAILED
-        is_decided = sandbox().decide(payment.reference, outcome)
+        is_decided = bool(sandbox().decide(payment.reference, outcome))
         assert is_decided == (payment.book in ("open", "declined"))
         if is_decided:
             payment.book = "paid" if is_success else "declined"
