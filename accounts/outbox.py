@@ -28,12 +28,12 @@ from traceback import extract_tb
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db import connection as database
 from django.db.models import F, Q
 from django.utils.encoding import punycode
 from django.utils.translation import override
 
 from accounts.models import Letter, LetterQuerySet, User
+from accounts.plain_rows import insert_row
 
 logger = logging.getLogger(__name__)
 
@@ -122,13 +122,7 @@ def put_letter(
     )
     # Not by ignoring conflicts: on MariaDB that is INSERT IGNORE, which forgives a recipient who
     # does not exist as well, and drops the letter without a word. Nothing of the row changes.
-    has_target = database.features.supports_update_conflicts_with_target
-    Letter.objects.bulk_create(
-        [letter],
-        update_conflicts=True,
-        update_fields=["key"],
-        unique_fields=["key"] if has_target else None,
-    )
+    insert_row(letter, update_on_conflict=["key"], unique=["key"])
 
 
 def send_due_letters(*, moment: datetime, most: int = 200, seconds: float = BATCH_SECONDS) -> Sent:

@@ -23,42 +23,71 @@ if TYPE_CHECKING:
 
 NOW = "2026-01-01 00:00:00"
 
+# Each statement, and under which name the primary key of what it inserts is known afterwards.
 ORDER = [
-    "UPDATE catalog_promotion SET seats_left = seats_left - 1 WHERE id = %(promotion)s "
-    "AND is_active AND price = 50 AND seats_left > 0",
-    "INSERT INTO catalog_order (public_id, buyer_id, status, currency, list_total, total, "
-    "coupon_id, idempotency_key, request_digest, created_at, expires_at, paid_at) VALUES "
-    "(%(number)s, %(buyer)s, 'pending', 'CNY', 100, 50, NULL, %(number)s, REPEAT('x', 64), "
-    f"'{NOW}', '{NOW}', NULL)",
-    "SET @order = LAST_INSERT_ID()",
-    "INSERT INTO catalog_purchase (order_id, course_id, promotion_id, holder_id, list_price, "
-    "coupon_discount, price) VALUES (@order, %(course)s, %(promotion)s, %(buyer)s, 100, 0, 50)",
-    "SET @line = LAST_INSERT_ID()",
+    (
+        "UPDATE catalog_promotion SET seats_left = seats_left - 1 WHERE id = %(promotion)s "
+        "AND is_active AND price = 50 AND seats_left > 0",
+        "",
+    ),
+    (
+        "INSERT INTO catalog_order (public_id, buyer_id, status, currency, list_total, total, "
+        "coupon_id, idempotency_key, request_digest, created_at, expires_at, paid_at) VALUES "
+        "(%(number)s, %(buyer)s, 'pending', 'CNY', 100, 50, NULL, %(number)s, REPEAT('x', 64), "
+        f"'{NOW}', '{NOW}', NULL)",
+        "order",
+    ),
+    (
+        "INSERT INTO catalog_purchase (order_id, course_id, promotion_id, holder_id, list_price, "
+        "coupon_discount, price) VALUES (%(order)s, %(course)s, %(promotion)s, %(buyer)s, 100, 0, "
+        "50)",
+        "line",
+    ),
 ]
 PAY = [
-    "INSERT INTO catalog_payment (number, order_id, provider, amount, currency, status, "
-    "redirect_url, qr_code, started_at) VALUES (%(number)s, @order, 'sandbox', 50, 'CNY', "
-    f"'started', '', '', '{NOW}')",
-    "SET @payment = LAST_INSERT_ID()",
-    "INSERT INTO catalog_sandboxpayment (reference, number, title, amount, refunded, currency, "
-    "state, return_url, notify_url, created_at) VALUES (%(number)s, %(number)s, 'Hot course', 50, "
-    f"0, 'CNY', 'open', '', '', '{NOW}')",
-    "SET @book = LAST_INSERT_ID()",
-    "UPDATE catalog_payment SET reference = %(number)s WHERE id = @payment",
-    "UPDATE catalog_sandboxpayment SET state = 'paid' WHERE id = @book AND state = 'open'",
-    "INSERT INTO catalog_sandboxnotice (payment_id, outcome, created_at, not_before, n_attempts) "
-    f"VALUES (@book, 'succeeded', '{NOW}', '{NOW}', 0)",
-    f"UPDATE catalog_payment SET status = 'succeeded', settled_at = '{NOW}' WHERE id = @payment "
-    "AND status = 'started'",
-    f"UPDATE catalog_order SET status = 'paid', paid_at = '{NOW}' WHERE id = @order "
-    "AND status = 'pending'",
-    "INSERT INTO catalog_enrollment (user_id, course_id, purchase_id, is_active, enrolled_at) "
-    f"VALUES (%(buyer)s, %(course)s, @line, 1, '{NOW}')",
-    "INSERT INTO catalog_ledgerentry (order_id, `key`, kind, amount, currency, payment_id, "
-    f"recorded_at) VALUES (@order, 'charge', 'charge', 50, 'CNY', @payment, '{NOW}')",
-    "INSERT INTO accounts_letter (`key`, kind, recipient_id, subject_id, created_at, not_before, "
-    f"n_attempts, last_error) VALUES (%(number)s, 'receipt', %(buyer)s, @order, '{NOW}', '{NOW}', "
-    "0, '')",
+    (
+        "INSERT INTO catalog_payment (number, order_id, provider, amount, currency, status, "
+        "redirect_url, qr_code, started_at) VALUES (%(number)s, %(order)s, 'sandbox', 50, 'CNY', "
+        f"'started', '', '', '{NOW}')",
+        "payment",
+    ),
+    (
+        "INSERT INTO catalog_sandboxpayment (reference, number, title, amount, refunded, currency, "
+        "state, return_url, notify_url, created_at) VALUES (%(number)s, %(number)s, 'Hot course', "
+        f"50, 0, 'CNY', 'paid', '', '', '{NOW}')",
+        "book",
+    ),
+    (
+        "INSERT INTO catalog_sandboxnotice (payment_id, outcome, created_at, not_before, "
+        f"n_attempts) VALUES (%(book)s, 'succeeded', '{NOW}', '{NOW}', 0)",
+        "",
+    ),
+    (
+        f"UPDATE catalog_payment SET status = 'succeeded', settled_at = '{NOW}', "
+        "reference = %(number)s WHERE id = %(payment)s AND status = 'started'",
+        "",
+    ),
+    (
+        f"UPDATE catalog_order SET status = 'paid', paid_at = '{NOW}' WHERE id = %(order)s "
+        "AND status = 'pending'",
+        "",
+    ),
+    (
+        "INSERT INTO catalog_enrollment (user_id, course_id, purchase_id, is_active, enrolled_at) "
+        f"VALUES (%(buyer)s, %(course)s, %(line)s, 1, '{NOW}')",
+        "",
+    ),
+    (
+        "INSERT INTO catalog_ledgerentry (order_id, `key`, kind, amount, currency, payment_id, "
+        f"recorded_at) VALUES (%(order)s, 'charge', 'charge', 50, 'CNY', %(payment)s, '{NOW}')",
+        "",
+    ),
+    (
+        "INSERT INTO accounts_letter (`key`, kind, recipient_id, subject_id, created_at, "
+        "not_before, n_attempts, last_error) VALUES (%(number)s, 'receipt', %(buyer)s, %(order)s, "
+        f"'{NOW}', '{NOW}', 0, '')",
+        "",
+    ),
 ]
 
 
@@ -100,8 +129,10 @@ def _buy_all(
             "number": uuid.uuid4().hex,
         }
         for statements in (ORDER, PAY):
-            for statement in statements:
+            for statement, name in statements:
                 cursor.execute(statement, values)
+                if name:
+                    values[name] = cursor.lastrowid
             connection.commit()
 
 

@@ -11,19 +11,23 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from accounts.plain_rows import fetch_rows, insert_row
 from catalog.coupons import CouponRefused, CouponSpent, find_coupon, take_use
 from catalog.expiry import close_unpaid, give_back_due
 from catalog.fulfilment import fulfil
 from catalog.holds import PriceChanged, SoldOut, take_seats, take_slots
-from catalog.models import Course, Enrollment, Order, OrderStatus, Purchase
+from catalog.models import Course, CourseStatus, Enrollment, Order, OrderStatus, Purchase
 from catalog.pricing import NotOneOrder, Quote, quote
 from catalog.transactions import in_one_transaction
 
 MOST_COURSES = 50
 LONGEST_KEY = 255
+# What an order, its price and its answer need of a course.
+_FIELDS_OF_COURSES = ("seller", "kind", "slug", "title", "category", "list_price", "currency")
 
 
 class KeyReused(Exception):
@@ -124,7 +128,7 @@ def place_order(
     CouponRefused, CouponSpent, SoldOut or PriceChanged, and has then written nothing.
     """
     try:
-        courses = _courses_on_sale(request.courses)
+        courses = _courses_on_sale(request.courses, fields=_FIELDS_OF_COURSES)
         _ensure_not_owned(buyer, courses)
         return _place(_Placing(buyer, request, key, moment, courses, also, also_write))
     except REFUSED:
@@ -137,10 +141,13 @@ def place_order(
 def _place(placing: _Placing) -> Order:
     try:
         return placing.place()
-    except (SoldOut, CouponSpent):
-        # What is missing may be held by the buyer, or by orders whose time is over.
-        _ensure_not_held(placing.buyer, placing.courses, moment=placing.moment)
-        if not give_back_due(moment=placing.moment):
+    except REFUSED as refused:
+        # What is wrong may come from an order of the buyer, open or over, and what is missing
+        # may be held by other orders whose time is over.
+        n_ended = _end_held(placing.buyer, placing.courses, moment=placing.moment)
+        if isinstance(refused, (SoldOut, CouponSpent)):
+            n_ended += give_back_due(moment=placing.moment)
+        if not n_ended:
             raise
         return placing.place()
 
@@ -171,7 +178,7 @@ class _Placing:
             if (placed := order_of_key(self.buyer, self.key, self.request)) is not None:
                 return placed
             _ensure_not_owned(self.buyer, self.courses)
-            _ensure_not_held(self.buyer, self.courses, moment=self.moment)
+            _end_held(self.buyer, self.courses, moment=self.moment)
             # That one has ended meanwhile.
             return self._write()
 
@@ -189,7 +196,7 @@ class _Placing:
         promotions = [line.offer.promotion for line in priced.lines if line.offer.promotion]
         take_seats(promotions, moment=self.moment)
         is_free = priced.total == 0
-        order = Order.objects.create(
+        order = Order(
             buyer=self.buyer,
             status=OrderStatus.PAID if is_free else OrderStatus.PENDING,
             currency=priced.currency,
@@ -202,8 +209,9 @@ class _Placing:
             expires_at=None if is_free else self.moment + hold_time(),
             paid_at=self.moment if is_free else None,
         )
+        insert_row(order)
         lines = [
-            Purchase.objects.create(
+            Purchase(
                 order=order,
                 course=line.course,
                 promotion=line.offer.promotion,
@@ -214,8 +222,11 @@ class _Placing:
             )
             for line in priced.lines
         ]
+        for line in lines:
+            insert_row(line)
         order.shown_lines = lines
-        _ensure_unchanged(self.courses)
+        # Where a promotion holds, its update has asked for the price.
+        _ensure_unchanged([line.course for line in lines if line.promotion_id is None])
         take_slots(lines, chosen=self.request.slots, moment=self.moment)
         if self.also_write is not None:
             self.also_write(order)
@@ -245,7 +256,10 @@ def quote_for(*, request: OrderRequest, moment: datetime, also: Collection[int] 
 def _priced(
     request: OrderRequest, courses: Sequence[Course], *, moment: datetime, also: Collection[int]
 ) -> Quote:
-    coupon = find_coupon(request.coupon_code) if request.coupon_code.strip() else None
+    coupon = None
+    if request.coupon_code.strip():
+        coupon = find_coupon(request.coupon_code)
+        prefetch_related_objects(courses, "category")
     return quote(courses, moment=moment, also=also, coupon=coupon)
 
 
@@ -259,14 +273,13 @@ def cancel_order(order: Order, *, moment: datetime) -> bool:
     return close_unpaid(order.pk, OrderStatus.CANCELLED, moment=moment)
 
 
-def _courses_on_sale(ids: Sequence[int]) -> list[Course]:
+def _courses_on_sale(ids: Sequence[int], *, fields: Sequence[str] = ()) -> list[Course]:
     """The courses in the order of their ids, which is the order in which their rows lock."""
     wanted = sorted(set(ids))
-    found = Course.objects.published().select_related("category").in_bulk(wanted)
-    for pk in wanted:
-        if pk not in found:
-            raise NotOnSale(pk)
-    return [found[pk] for pk in wanted]
+    courses = fetch_rows(Course, fields=fields, pk=wanted, status=CourseStatus.PUBLISHED)
+    for pk in sorted(set(wanted) - {course.pk for course in courses}):
+        raise NotOnSale(pk)
+    return courses
 
 
 def _ensure_unchanged(courses: Sequence[Course]) -> None:
@@ -274,6 +287,8 @@ def _ensure_unchanged(courses: Sequence[Course]) -> None:
 
     Call it when the lines are written: their foreign keys have locked the courses' rows by then.
     """
+    if not courses:
+        return
     by_id = {course.pk: course for course in courses}
     now = Course.objects.published().filter(pk__in=by_id)
     prices = {pk: rest for pk, *rest in now.values_list("pk", "list_price", "currency")}
@@ -289,17 +304,19 @@ def _ensure_not_owned(buyer: User, courses: Sequence[Course]) -> None:
     for course in courses:
         if course.seller_id == buyer.pk:
             raise OwnCourse(course)
-    owned = Enrollment.objects.active().filter(user=buyer, course__in=by_id)
-    for course_id in owned.values_list("course", flat=True):
-        raise AlreadyOwned(by_id[course_id])
+    for owned in fetch_rows(
+        Enrollment, fields=["course"], user=buyer, course=list(by_id), is_active=True
+    ):
+        raise AlreadyOwned(by_id[owned.course_id])
 
 
-def _ensure_not_held(buyer: User, courses: Sequence[Course], *, moment: datetime) -> None:
-    """Raise OrderOpen, or AlreadyOwned, for a course that an order of the buyer holds.
+def _end_held(buyer: User, courses: Sequence[Course], *, moment: datetime) -> int:
+    """End the buyer's own orders of these courses whose time is over, and return how many.
 
-    An order whose time is over is ended on the way. Nobody need ask before a line is written:
-    the database refuses a second holder.
+    Raises OrderOpen, or AlreadyOwned, for one that still holds a course. Nobody need ask before
+    a line is written: the database refuses a second holder.
     """
+    n_ended = 0
     by_id = {course.pk: course for course in courses}
     held = Purchase.objects.filter(holder=buyer, course__in=by_id).select_related("order")
     for line in held:
@@ -309,3 +326,5 @@ def _ensure_not_held(buyer: User, courses: Sequence[Course], *, moment: datetime
         is_due = order.expires_at is not None and order.expires_at <= moment
         if not (is_due and close_unpaid(order.pk, OrderStatus.EXPIRED, moment=moment)):
             raise OrderOpen(order)
+        n_ended += 1
+    return n_ended

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import connection
-
 from accounts.outbox import put_letter
+from accounts.plain_rows import insert_row
 from catalog.models import Enrollment, LedgerEntry, MoneyMove, Order, Payment, Purchase
 
 RECEIPT = "receipt"
@@ -23,7 +22,7 @@ def fulfil(
     """
     for line in lines:
         enrol(user_id=order.buyer_id, line=line, moment=moment)
-    LedgerEntry.objects.create(
+    charge = LedgerEntry(
         order=order,
         key="charge",
         kind=MoneyMove.CHARGE,
@@ -32,6 +31,7 @@ def fulfil(
         payment=payment,
         recorded_at=moment,
     )
+    insert_row(charge)
     put_letter(
         kind=RECEIPT,
         key=f"{RECEIPT}-{order.pk}",
@@ -50,11 +50,8 @@ def enrol(*, user_id: int, line: Purchase, moment: datetime) -> None:
         is_active=True,
         enrolled_at=moment,
     )
-    # One statement; MySQL finds the row by whatever key is unique and must not be told which.
-    has_target = connection.features.supports_update_conflicts_with_target
-    Enrollment.objects.bulk_create(
-        [access],
-        update_conflicts=True,
-        update_fields=["purchase", "is_active", "enrolled_at"],
-        unique_fields=["user", "course"] if has_target else None,
+    insert_row(
+        access,
+        update_on_conflict=["purchase", "is_active", "enrolled_at"],
+        unique=["user", "course"],
     )

@@ -9,13 +9,14 @@ each other for ever.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
+from accounts.plain_rows import Plus, change_row, fetch_rows
 from catalog.coupons import give_back_use
 from catalog.models import ConsultationSlot, CourseKind, Order, Promotion, Purchase
 
@@ -42,9 +43,14 @@ def take_seats(promotions: Iterable[Promotion], *, moment: datetime) -> None:
     a limit is locked as well, so that a limit set meanwhile counts this sale.
     """
     for promotion in sorted(promotions, key=lambda one: one.pk):
-        rows = Promotion.objects.running_at(moment).filter(pk=promotion.pk, price=promotion.price)
-        if not _take_seat(rows):
-            if rows.exists():
+        as_read = {
+            "price": promotion.price,
+            "is_active": True,
+            "starts_at__lte": moment,
+            "ends_at__gt": moment,
+        }
+        if not _take_seat(promotion.pk, as_read):
+            if fetch_rows(Promotion, fields=["pk"], pk=promotion.pk, **as_read):
                 raise SoldOut
             raise PriceChanged
 
@@ -52,14 +58,15 @@ def take_seats(promotions: Iterable[Promotion], *, moment: datetime) -> None:
 def take_seats_again(promotion_ids: Iterable[int]) -> None:
     """Take the seats back that an order had given up, whatever the promotion is by now."""
     for pk in sorted(promotion_ids):
-        if not _take_seat(Promotion.objects.filter(pk=pk)):
+        if not _take_seat(pk, {}):
             raise SoldOut
 
 
-def _take_seat(rows) -> int:  # type: ignore[no-untyped-def]
+def _take_seat(promotion_id: int, where: Mapping[str, object]) -> bool:
     # NULL - 1 is NULL: without a limit nothing is counted, and the row is locked all the same.
-    return rows.filter(Q(seats_left__isnull=True) | Q(seats_left__gt=0)).update(
-        seats_left=F("seats_left") - 1
+    has_seat = {"seats_left__gt_or_null": 0}
+    return change_row(
+        Promotion, promotion_id, where={**where, **has_seat}, to={"seats_left": Plus(-1)}
     )
 
 

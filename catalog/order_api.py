@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from functools import cache
 from typing import Any
 
-from django.shortcuts import get_object_or_404
+from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
@@ -27,6 +28,7 @@ from catalog.order_serializers import (
     QuoteSerializer,
     idempotency_key,
 )
+from catalog.own_orders import own_order
 from catalog.payments.paying import pay_in_sandbox
 from catalog.payments.provider import Provider
 from catalog.payments.registry import provider_named
@@ -44,6 +46,17 @@ KEY_HEADER = OpenApiParameter(
         "order; with another body, 422."
     ),
 )
+
+
+@cache
+def _out(serializer_class: type[OrderSerializer]) -> OrderSerializer:
+    """One for all answers: making its fields costs more than showing an order."""
+    return serializer_class()
+
+
+def shown_order(order: Order) -> dict[str, Any]:
+    """An order as the API answers it."""
+    return _out(OrderSerializer).to_representation(order)
 
 
 class OrderListView(PagedByKeys):
@@ -74,7 +87,7 @@ class OrderListView(PagedByKeys):
         body = self.body_serializer_class(data=request.data, context={"request": request})
         wanted = body.order_request()
         order = self.place(person_of(request), wanted, key, body)
-        return Response(self.get_serializer(order).data, status=status.HTTP_201_CREATED)
+        return Response(shown_order(order), status=status.HTTP_201_CREATED)
 
     def place(self, buyer: User, wanted: OrderRequest, key: str, body: OrderInSerializer) -> Order:
         return place_order(buyer=buyer, request=wanted, key=key, moment=timezone.now())
@@ -99,8 +112,10 @@ class OrderQuoteView(GenericAPIView):
 
 class _OwnOrderView(GenericAPIView):
     def order(self, public_id: uuid.UUID) -> Order:
-        own = Order.objects.filter(buyer=person_of(self.request)).with_lines()
-        return get_object_or_404(own, public_id=public_id)
+        order = own_order(person_of(self.request), public_id)
+        if order is None:
+            raise Http404
+        return order
 
 
 class OrderView(_OwnOrderView):
@@ -109,7 +124,7 @@ class OrderView(_OwnOrderView):
     @extend_schema(operation_id="order")
     def get(self, request: Request, public_id: uuid.UUID) -> Response:
         """One of one's own orders."""
-        return Response(self.get_serializer(self.order(public_id)).data)
+        return Response(shown_order(self.order(public_id)))
 
 
 class OrderCancelView(_OwnOrderView):
@@ -121,7 +136,7 @@ class OrderCancelView(_OwnOrderView):
         order = self.order(public_id)
         if cancel_order(order, moment=timezone.now()):
             close_payments(order)
-        return Response(self.get_serializer(self.order(public_id)).data)
+        return Response(shown_order(self.order(public_id)))
 
 
 class OrderPayView(_OwnOrderView):
@@ -152,7 +167,7 @@ class OrderPayView(_OwnOrderView):
                 if order.status != OrderStatus.PAID:
                     raise
         order.payment = self._shown_payment(payment)  # type: ignore[attr-defined]
-        return Response(self.get_serializer(order).data)
+        return Response(_out(PaidOrderSerializer).to_representation(order))
 
     def _begin(self, order: Order, provider: Provider, outcome: str | None) -> Payment:
         return_url = self.request.build_absolute_uri(f"/orders/{order.public_id}/")

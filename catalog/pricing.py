@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from accounts.plain_rows import fetch_rows
 from catalog.coupons import discount_of
 from catalog.discounts import share_out
 from catalog.models import DEFAULT_CURRENCY, Coupon, Course, Promotion
@@ -127,10 +127,17 @@ def current_prices(
     courses = list(courses)
     best: dict[int, Promotion] = {}
     taken: dict[int, Promotion] = {}
-    running = Promotion.objects.running_at(moment).filter(
-        Q(is_public=True) | Q(pk__in=also), course__in=courses
+    running = fetch_rows(
+        Promotion,
+        course=[course.pk for course in courses],
+        is_active=True,
+        starts_at__lte=moment,
+        ends_at__gt=moment,
     )
-    for promotion in running.order_by("-price", "-ends_at", "-pk"):
+    holding = [one for one in running if one.is_public or one.pk in also]
+    # The lowest price last; of equal ones that which ends first.
+    holding.sort(key=lambda one: (one.price, one.ends_at, one.pk), reverse=True)
+    for promotion in holding:
         has_seat = promotion.seats_left is None or promotion.seats_left > 0
         (best if has_seat else taken)[promotion.course_id] = promotion
     return {

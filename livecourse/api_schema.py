@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from drf_standardized_errors.openapi import AutoSchema
+
+
+class TokenScheme(SimpleJWTScheme):
+    """How a program signs in."""
+
+    target_class = "accounts.tokens.TokenAuthentication"
 
 
 class ApiSchema(AutoSchema):

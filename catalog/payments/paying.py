@@ -8,8 +8,8 @@ from catalog.models import Order, Payment, PaymentStatus
 from catalog.payments.provider import Outcome
 from catalog.payments.registry import UnknownProvider, provider_named
 from catalog.payments.sandbox import Sandbox
-from catalog.payments.settling import check_payment, follow
-from catalog.payments.starting import start_payment
+from catalog.payments.settling import follow
+from catalog.payments.starting import open_payment, request_for, start_payment
 from catalog.transactions import in_one_transaction
 
 OUTCOMES = {"success": Outcome.SUCCEEDED, "decline": Outcome.FAILED}
@@ -31,13 +31,18 @@ def pay_in_sandbox(*, order: Order, outcome: str, return_url: str, moment: datet
     sandbox = provider_named("sandbox")
     if not isinstance(sandbox, Sandbox):
         raise UnknownProvider("sandbox")
-    payment = start_payment(order=order, provider=sandbox, return_url=return_url, moment=moment)
-    if outcome in OUTCOMES:
-        result = sandbox.decide(payment.reference or "", OUTCOMES[outcome])
-        if result is None:
-            payment.status = STATUS[check_payment(payment, moment=moment)]
-        else:
-            follow(payment, result, moment=moment)
-            # The order is locked and waits: what the sandbox says is what the payment becomes.
-            payment.status = STATUS[result.outcome]
+    if outcome not in OUTCOMES:
+        return start_payment(order=order, provider=sandbox, return_url=return_url, moment=moment)
+    payment, is_new = open_payment(order, provider=sandbox, moment=moment)
+    request = request_for(payment, provider=sandbox, return_url=return_url)
+    if is_new:
+        result = sandbox.start_decided(request, OUTCOMES[outcome])
+    else:
+        reference = sandbox.start(request).reference
+        sandbox.decide(reference, OUTCOMES[outcome])
+        result = sandbox.query(number=request.number, reference=reference)
+    assert result is not None, "the sandbox knows what it was just asked to start"
+    follow(payment, result, moment=moment)
+    # The order is locked and waits: what the sandbox says is what the payment becomes.
+    payment.status = STATUS[result.outcome]
     return payment

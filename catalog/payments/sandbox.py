@@ -24,6 +24,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
+from accounts.plain_rows import change_row, fetch_rows, insert_row
 from catalog.models import SandboxNotice, SandboxPayment, SandboxRefund, SandboxState
 from catalog.models.money import to_the_cent
 from catalog.payments.provider import (
@@ -45,6 +46,7 @@ OUTCOMES = {
     SandboxState.DECLINED: Outcome.FAILED,
     SandboxState.CLOSED: Outcome.FAILED,
 }
+STATES = {Outcome.SUCCEEDED: SandboxState.PAID, Outcome.FAILED: SandboxState.DECLINED}
 DELIVERY_TIMEOUT_SECONDS = 10
 MOST_ATTEMPTS = 20
 LEASE = timedelta(minutes=2)
@@ -64,7 +66,26 @@ class Sandbox(Provider):
         return _("Test payment (no money moves)")
 
     def start(self, request: PaymentRequest) -> StartedPayment:
-        payment = SandboxPayment(
+        payment = self._entry(request)
+        # Asked twice with one number, it is in the book already: one statement for both cases.
+        insert_row(payment, update_on_conflict=["number"], unique=["number"])
+        page = reverse("catalog:sandbox", args=[payment.reference])
+        return StartedPayment(reference=payment.reference.hex, redirect_url=page)
+
+    @in_one_transaction
+    def start_decided(self, request: PaymentRequest, outcome: Outcome) -> PaymentResult:
+        """Begin a payment that is paid or declined at once, with its notification.
+
+        The number must be a new one.
+        """
+        payment = self._entry(request)
+        payment.state = STATES[outcome]
+        insert_row(payment)
+        insert_row(SandboxNotice(payment=payment, outcome=outcome))
+        return _result(payment)
+
+    def _entry(self, request: PaymentRequest) -> SandboxPayment:
+        return SandboxPayment(
             reference=self.reference_of(request.number),
             number=request.number,
             title=request.title,
@@ -73,10 +94,6 @@ class Sandbox(Provider):
             return_url=request.return_url,
             notify_url=request.notify_url,
         )
-        # Asked twice with one number, it is in the book already: one statement for both cases.
-        SandboxPayment.objects.bulk_create([payment], ignore_conflicts=True)
-        page = reverse("catalog:sandbox", args=[payment.reference])
-        return StartedPayment(reference=payment.reference.hex, redirect_url=page)
 
     def reference_of(self, number: str) -> uuid.UUID:
         """The sandbox's own number of a payment; who knows ours cannot guess it."""
@@ -162,14 +179,17 @@ class Sandbox(Provider):
         """
         # As with a real card, another try can follow on one that was declined.
         undecided = [SandboxState.OPEN, SandboxState.DECLINED]
-        payment = SandboxPayment.objects.filter(reference=reference).first()
-        if payment is None:
+        found = fetch_rows(SandboxPayment, reference=reference)
+        if not found:
             return None
-        payment.state = SandboxState.PAID if outcome == Outcome.SUCCEEDED else SandboxState.DECLINED
-        row = SandboxPayment.objects.filter(pk=payment.pk, state__in=undecided)
-        if not row.update(state=payment.state):
+        (payment,) = found
+        payment.state = STATES[outcome]
+        is_decided = change_row(
+            SandboxPayment, payment.pk, where={"state": undecided}, to={"state": payment.state}
+        )
+        if not is_decided:
             return None
-        SandboxNotice.objects.create(payment=payment, outcome=outcome)
+        insert_row(SandboxNotice(payment=payment, outcome=outcome))
         return _result(payment)
 
     def notification(self, notice: SandboxNotice) -> bytes:

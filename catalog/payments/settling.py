@@ -16,6 +16,7 @@ from decimal import Decimal
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
+from accounts.plain_rows import change_row
 from catalog.coupons import CouponSpent, take_use_again
 from catalog.fulfilment import fulfil
 from catalog.holds import SoldOut, take_seats_again, take_slots
@@ -97,12 +98,12 @@ def _settle(payment: Payment, *, reference: str, moment: datetime) -> None:
     settled = {"status": PaymentStatus.SUCCEEDED, "settled_at": moment}
     if reference:
         settled["reference"] = reference
-    if not Payment.objects.filter(pk=payment.pk, status__in=open_ones).update(**settled):
+    if not change_row(Payment, payment.pk, where={"status": open_ones}, to=settled):
         return
     # Of what was read before, only what never changes is used: buyer, amounts, lines.
     order = payment.order
-    waiting = Order.objects.filter(pk=order.pk, status=OrderStatus.PENDING)
-    if waiting.update(status=OrderStatus.PAID, paid_at=moment):
+    paid = {"status": OrderStatus.PAID, "paid_at": moment}
+    if change_row(Order, order.pk, where={"status": OrderStatus.PENDING}, to=paid):
         order.status, order.paid_at = OrderStatus.PAID, moment
         fulfil(order, order.shown_lines, payment=payment, moment=moment)
     elif not _revive(order, payment=payment, moment=moment):

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from accounts.plain_rows import change_row, fetch_rows, insert_row
 from catalog.models import Order, OrderStatus, Payment, PaymentStatus
 from catalog.payments.provider import PaymentRequest, Provider
 from catalog.transactions import in_one_transaction
@@ -46,31 +47,27 @@ def start_payment(
     """
     if provider.currencies is not None and order.currency not in provider.currencies:
         raise CurrencyNotTaken(provider, order.currency)
-    payment = _open_payment(order, provider=provider.name, moment=moment)
+    payment, _is_new = open_payment(order, provider=provider, moment=moment)
     if payment.redirect_url or payment.qr_code:
         return payment
-    assert order.expires_at is not None
     # The vendor knows the payment by our number: a second call starts no second one there.
     started = provider.start(
-        PaymentRequest(
-            number=payment.number.hex,
-            amount=payment.amount,
-            currency=payment.currency,
-            title=_title(order),
+        request_for(
+            payment,
+            provider=provider,
             return_url=return_url,
-            notify_url=notify_url(provider),
-            expires_at=order.expires_at,
             is_phone=is_phone,
             client_ip=client_ip,
         )
     )
     payment.reference = started.reference or None
     payment.redirect_url, payment.qr_code = started.redirect_url, started.qr_code
-    Payment.objects.filter(pk=payment.pk).update(
-        reference=payment.reference,
-        redirect_url=payment.redirect_url,
-        qr_code=payment.qr_code,
-    )
+    known = {
+        "reference": payment.reference,
+        "redirect_url": payment.redirect_url,
+        "qr_code": payment.qr_code,
+    }
+    change_row(Payment, payment.pk, where={}, to=known)
     return payment
 
 
@@ -79,24 +76,53 @@ def notify_url(provider: Provider) -> str:
     return f"{settings.SITE_URL}/payments/{provider.name}/notify/"
 
 
-@in_one_transaction
-def _open_payment(order: Order, *, provider: str, moment: datetime) -> Payment:
-    # The order's row is locked, so that two clicks meet one payment.
-    waiting = Order.objects.filter(pk=order.pk, status=OrderStatus.PENDING, expires_at__gt=moment)
-    if not list(waiting.select_for_update().values_list("pk")):
-        raise NotPayable
-    started = Payment.objects.filter(order=order, provider=provider, status=PaymentStatus.STARTED)
-    payment = started.order_by("pk").last() or Payment(
-        order=order,
-        provider=provider,
-        amount=order.total,
-        currency=order.currency,
-        started_at=moment,
+def request_for(
+    payment: Payment,
+    *,
+    provider: Provider,
+    return_url: str,
+    is_phone: bool = False,
+    client_ip: str = "",
+) -> PaymentRequest:
+    """What the provider is asked for, of a payment that was opened."""
+    order = payment.order
+    assert order.expires_at is not None, "an order that waits for payment has an end"
+    return PaymentRequest(
+        number=payment.number.hex,
+        amount=payment.amount,
+        currency=payment.currency,
+        title=_title(order),
+        return_url=return_url,
+        notify_url=notify_url(provider),
+        expires_at=order.expires_at,
+        is_phone=is_phone,
+        client_ip=client_ip,
     )
-    if payment.pk is None:
-        payment.save()
+
+
+@in_one_transaction
+def open_payment(order: Order, *, provider: Provider, moment: datetime) -> tuple[Payment, bool]:
+    """The payment of the order that is under way with the provider, or a new one; and whether new.
+
+    Raises NotPayable.
+    """
+    # The order's row is locked, so that two clicks meet one payment.
+    (now,) = fetch_rows(Order, fields=["status", "expires_at"], pk=order.pk, is_locked=True)
+    if now.status != OrderStatus.PENDING or (now.expires_at or moment) <= moment:
+        raise NotPayable
+    started = fetch_rows(Payment, order=order, provider=provider.name, status=PaymentStatus.STARTED)
+    if not started:
+        payment = Payment(
+            order=order,
+            provider=provider.name,
+            amount=order.total,
+            currency=order.currency,
+            started_at=moment,
+        )
+        return insert_row(payment), True
+    payment = started[-1]
     payment.order = order
-    return payment
+    return payment, False
 
 
 def _title(order: Order) -> str:

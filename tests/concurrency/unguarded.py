@@ -6,6 +6,7 @@ What is on sale here is sold more than once, which shows that the rushes of thes
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from django.db.models import QuerySet
 
@@ -15,11 +16,14 @@ from livecourse.wsgi import application
 PAUSE_SECONDS = 0.02
 
 
-def take_seat_carelessly(rows: QuerySet) -> int:
+def take_seat_carelessly(promotion_id: int, where: Mapping[str, object]) -> bool:
     """Take a seat if one was left when it was read."""
+    from catalog.models import Promotion
+
+    rows = Promotion.objects.filter(pk=promotion_id)
     left = rows.values_list("seats_left", flat=True).first()
     time.sleep(PAUSE_SECONDS)
-    return rows.update(seats_left=left - 1) if left else 0
+    return bool(rows.update(seats_left=left - 1)) if left else False
 
 
 def count_carelessly(rows: QuerySet, discount: object) -> int:

@@ -1,0 +1,199 @@
+"""Statements of the hottest paths, made once from the models and sent without the query builder.
+
+Building a query costs several times what the database needs to answer it, and a paid checkout has
+some twenty. These functions write and read the same rows: columns, conversions and constraints
+come from the model, so that there is no second description of a table. They send no signals and
+keep no history; models that need either are written by their managers
+(docs/adr/0004-statements-without-the-query-builder.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+from django.db import connection
+from django.db.models import Field, Model
+from django.db.models.constants import OnConflict
+
+Row = TypeVar("Row", bound=Model)
+
+_COMPARISONS = {
+    "gt": "{column} > %s",
+    "lte": "{column} <= %s",
+    "gt_or_null": "({column} IS NULL OR {column} > %s)",
+}
+
+
+@dataclass(frozen=True)
+class Plus:
+    """What a number becomes: itself and so many. Nothing stays nothing."""
+
+    amount: int
+
+
+def insert_row(
+    row: Row, *, update_on_conflict: Sequence[str] = (), unique: Sequence[str] = ()
+) -> Row:
+    """Insert the row and give it its primary key.
+
+    With `update_on_conflict`, a row that has the same `unique` fields takes over those fields
+    instead; the given row then has no primary key. Raises what the database raises.
+    """
+    model = type(row)
+    fields, statement = _insert(model, tuple(update_on_conflict), tuple(unique))
+    values = [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        if not update_on_conflict:
+            row.pk = cursor.lastrowid
+    row._state.adding = False
+    row._state.db = connection.alias
+    return row
+
+
+def change_row(
+    model: type[Model], pk: int, *, where: Mapping[str, Any], to: Mapping[str, Any]
+) -> bool:
+    """Set the fields `to` of one row, if it has the values `where`; returns whether it had.
+
+    `where` is read as by `fetch_rows`; a `Plus` among `to` is added to what is there.
+    """
+    tests, test_values = _tests(model, {"pk": pk, **where})
+    columns = ", ".join(
+        f"{_column(model, name)} = {_column(model, name)} + %s"
+        if isinstance(value, Plus)
+        else f"{_column(model, name)} = %s"
+        for name, value in to.items()
+    )
+    values = [
+        value.amount if isinstance(value, Plus) else _prepared(model, name, value)
+        for name, value in to.items()
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {_table(model)} SET {columns} WHERE {tests}",  # noqa: S608
+            [*values, *test_values],
+        )
+        return bool(cursor.rowcount)
+
+
+def fetch_rows(
+    model: type[Row], *, fields: Sequence[str] = (), is_locked: bool = False, **where: Any
+) -> list[Row]:
+    """The rows with these values, by primary key; `fields` alone when they are given.
+
+    A list or tuple as a value stands for any of its members; a name may end in `__gt`, `__lte` or
+    `__gt_or_null`. `is_locked` locks the rows until the transaction ends, where the database has
+    such locks.
+    """
+    chosen, columns = _selection(model, tuple(fields))
+    tests, values = _tests(model, where)
+    lock = " FOR UPDATE" if is_locked and connection.features.has_select_for_update else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {columns} FROM {_table(model)} WHERE {tests} "  # noqa: S608
+            f"ORDER BY {_column(model, 'pk')}{lock}",
+            values,
+        )
+        found = cursor.fetchall()
+    names = [field.attname for field, _converters in chosen]
+    return [
+        model.from_db(
+            connection.alias,
+            names,
+            [
+                _converted(value, field, converters)
+                for value, (field, converters) in zip(one, chosen, strict=True)
+            ],
+        )
+        for one in found
+    ]
+
+
+def _converted(value: Any, field: Field, converters: Sequence[Any]) -> Any:
+    for convert in converters:
+        value = convert(value, field.cached_col, connection)
+    return value
+
+
+def _tests(model: type[Model], where: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    parts, values = [], []
+    for test, value in where.items():
+        name, _dunder, comparison = test.partition("__")
+        column = _column(model, name)
+        if comparison:
+            parts.append(_COMPARISONS[comparison].format(column=column))
+            values.append(_prepared(model, name, value))
+        elif value is None:
+            parts.append(f"{column} IS NULL")
+        elif isinstance(value, (list, tuple)):
+            # No value at all: nothing can be among them.
+            parts.append(f"{column} IN ({', '.join(['%s'] * len(value))})" if value else "1 = 0")
+            values += [_prepared(model, name, one) for one in value]
+        else:
+            parts.append(f"{column} = %s")
+            values.append(_prepared(model, name, value))
+    return " AND ".join(parts), values
+
+
+def _prepared(model: type[Model], name: str, value: Any) -> Any:
+    return _field(model, name).get_db_prep_save(
+        value.pk if isinstance(value, Model) else value, connection
+    )
+
+
+@cache
+def _field(model: type[Model], name: str) -> Field:
+    return model._meta.pk if name == "pk" else model._meta.get_field(name)  # type: ignore[return-value]
+
+
+@cache
+def _column(model: type[Model], name: str) -> str:
+    return connection.ops.quote_name(_field(model, name).column)
+
+
+@cache
+def _table(model: type[Model]) -> str:
+    return connection.ops.quote_name(model._meta.db_table)
+
+
+@cache
+def _selection(
+    model: type[Model], names: tuple[str, ...]
+) -> tuple[list[tuple[Field, Sequence[Any]]], str]:
+    wanted = {_field(model, name) for name in (*names, "pk")}
+    # In the model's order, which `from_db` relies on.
+    fields = [field for field in model._meta.concrete_fields if not names or field in wanted]
+    chosen = [
+        (
+            field,
+            [
+                *connection.ops.get_db_converters(field.cached_col),
+                *field.get_db_converters(connection),
+            ],
+        )
+        for field in fields
+    ]
+    return chosen, ", ".join(connection.ops.quote_name(field.column) for field in fields)
+
+
+@cache
+def _insert(
+    model: type[Model], updated: tuple[str, ...], unique: tuple[str, ...]
+) -> tuple[list[Field], str]:
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+    marks = ", ".join(["%s"] * len(fields))
+    statement = f"INSERT INTO {_table(model)} ({columns}) VALUES ({marks})"  # noqa: S608
+    if updated:
+        suffix = connection.ops.on_conflict_suffix_sql(
+            fields,
+            OnConflict.UPDATE,
+            [_field(model, name).column for name in updated],
+            [_field(model, name).column for name in unique],
+        )
+        statement = f"{statement} {suffix}"
+    return fields, statement
