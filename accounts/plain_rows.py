@@ -152,7 +152,12 @@ def _field(model: type[Model], name: str) -> Field:
 
 @cache
 def _column(model: type[Model], name: str) -> str:
-    return connection.ops.quote_name(_field(model, name).column)
+    return _quoted(_field(model, name))
+
+
+def _quoted(field: Field) -> str:
+    assert field.column is not None, "the models written here have a column for each field"
+    return connection.ops.quote_name(field.column)
 
 
 @cache
@@ -163,7 +168,7 @@ def _table(model: type[Model]) -> str:
 @cache
 def _selection(
     model: type[Model], names: tuple[str, ...]
-) -> tuple[list[tuple[Field, Sequence[Any]]], str]:
+) -> tuple[list[tuple[Field, list[Any]]], str]:
     wanted = {_field(model, name) for name in (*names, "pk")}
     # In the model's order, which `from_db` relies on.
     fields = [field for field in model._meta.concrete_fields if not names or field in wanted]
@@ -177,7 +182,7 @@ def _selection(
         )
         for field in fields
     ]
-    return chosen, ", ".join(connection.ops.quote_name(field.column) for field in fields)
+    return chosen, ", ".join(map(_quoted, fields))
 
 
 @cache
@@ -185,7 +190,7 @@ def _insert(
     model: type[Model], updated: tuple[str, ...], unique: tuple[str, ...]
 ) -> tuple[list[Field], str]:
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
-    columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+    columns = ", ".join(map(_quoted, fields))
     marks = ", ".join(["%s"] * len(fields))
     statement = f"INSERT INTO {_table(model)} ({columns}) VALUES ({marks})"  # noqa: S608
     if updated:

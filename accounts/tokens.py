@@ -23,7 +23,7 @@ class _People:
     def objects(self) -> _People:
         return self
 
-    def get(self, **where: object) -> User:
+    def get(self, **where: Any) -> User:
         """The one person with these values. Raises User.DoesNotExist."""
         found = fetch_rows(User, **where)
         if not found:

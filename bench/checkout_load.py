@@ -71,7 +71,7 @@ class Connection:
 
 async def run(job: dict[str, Any]) -> dict[str, Any]:
     """All buyers order and pay once, `n_at_once` at any moment."""
-    waiting = list(enumerate(job["tokens"]))
+    waiting = list(job["tokens"])
     times: list[float] = []
     statuses: Counter[str] = Counter()
 
@@ -85,14 +85,14 @@ async def run(job: dict[str, Any]) -> dict[str, Any]:
     async def buy() -> None:
         connection = Connection(job["host"], job["port"])
         while waiting:
-            _place, token = waiting.pop()
-            body = {"items": [job["course"]]}
+            token = waiting.pop()
+            wanted = {"items": [job["course"]]}
             answer = await timed(
-                "order", connection, "/api/v1/orders/", token, body, str(uuid.uuid4())
+                "order", connection, "/api/v1/orders/", token, wanted, str(uuid.uuid4())
             )
             if (order := json.loads(answer).get("id")) is not None:
-                body = {"provider": "sandbox", "outcome": "success"}
-                await timed("pay", connection, f"/api/v1/orders/{order}/pay/", token, body)
+                how = {"provider": "sandbox", "outcome": "success"}
+                await timed("pay", connection, f"/api/v1/orders/{order}/pay/", token, how)
 
     began = time.perf_counter()
     await asyncio.gather(*(buy() for _ in range(job["n_at_once"])))

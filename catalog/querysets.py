@@ -191,4 +191,4 @@ def _lines_of_order(seller: Person) -> models.QuerySet:
     """The seller's lines of the order that a row of another table belongs to."""
     from catalog.models import Purchase
 
-    return Purchase.objects.filter(order=OuterRef("order"), course__seller=seller)
+    return Purchase.objects.filter(order=OuterRef("order"), course__seller=seller.pk)

@@ -33,6 +33,12 @@ class NoSuchPathView(APIView):
 
 app_name = "api"
 urlpatterns = [
+    # Tried in this order: what comes in rushes comes first.
+    path("orders/", live_orders.OrderListView.as_view(), name="orders"),
+    path("orders/quote/", live_orders.OrderQuoteView.as_view(), name="quote"),
+    path("orders/<uuid:public_id>/", orders.OrderView.as_view(), name="order"),
+    path("orders/<uuid:public_id>/pay/", orders.OrderPayView.as_view(), name="pay"),
+    path("orders/<uuid:public_id>/cancel/", orders.OrderCancelView.as_view(), name="cancel"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("auth/register/", accounts.RegisterView.as_view(), name="register"),
     path("auth/token/", accounts.TokenView.as_view(), name="token"),
@@ -59,11 +65,6 @@ urlpatterns = [
         live_orders.SessionCouponClaimView.as_view(),
         name="claim_coupon",
     ),
-    path("orders/", live_orders.OrderListView.as_view(), name="orders"),
-    path("orders/quote/", live_orders.OrderQuoteView.as_view(), name="quote"),
-    path("orders/<uuid:public_id>/", orders.OrderView.as_view(), name="order"),
-    path("orders/<uuid:public_id>/pay/", orders.OrderPayView.as_view(), name="pay"),
-    path("orders/<uuid:public_id>/cancel/", orders.OrderCancelView.as_view(), name="cancel"),
     path("enrollments/", catalog.EnrollmentListView.as_view(), name="enrollments"),
     path("lessons/<int:pk>/progress/", catalog.LessonProgressView.as_view(), name="progress"),
     path("lessons/<int:pk>/file/", catalog.LessonFileView.as_view(), name="lesson_file"),

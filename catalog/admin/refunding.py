@@ -158,6 +158,7 @@ def _refund_and_log(order: Order, line_ids: list[int], *, by: User, reason: str)
     for refund in refunds:
         # Names that are translated when they are read.
         told = {"name": "refund", "object": f"{refund.amount} {refund.currency}: {reason}"}
+        assert refund.purchase is not None, "what is refunded here are lines"
         _log(by, refund.purchase, CHANGE, [{"added": told}])
         _log(by, refund, ADDITION, [{"added": {}}])
     return refunds
@@ -168,7 +169,7 @@ def log_asked_again(by: User, refund: Refund) -> None:
     _log(by, refund, CHANGE, [{"changed": {"fields": ["next attempt"]}}])
 
 
-def _log(by: User, row: Model | None, flag: int, message: list[dict[str, Any]]) -> None:
+def _log(by: User, row: Model, flag: int, message: list[dict[str, Any]]) -> None:
     LogEntry.objects.log_actions(by.pk, [row], flag, change_message=message, single_object=True)
 
 

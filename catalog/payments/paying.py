@@ -40,8 +40,9 @@ def pay_in_sandbox(*, order: Order, outcome: str, return_url: str, moment: datet
     else:
         reference = sandbox.start(request).reference
         sandbox.decide(reference, OUTCOMES[outcome])
-        result = sandbox.query(number=request.number, reference=reference)
-    assert result is not None, "the sandbox knows what it was just asked to start"
+        known = sandbox.query(number=request.number, reference=reference)
+        assert known is not None, "the sandbox knows what it was just asked to start"
+        result = known
     follow(payment, result, moment=moment)
     # The order is locked and waits: what the sandbox says is what the payment becomes.
     payment.status = STATUS[result.outcome]
