@@ -83,6 +83,9 @@ class Provider(ABC):
     name: str
     # What the vendor takes; None for whatever it is asked for.
     currencies: frozenset[str] | None = None
+    # Whether an address to visit holds for a shorter time than an order waits, so that it is asked
+    # for anew each time.
+    restarts: bool = False
 
     @property
     @abstractmethod

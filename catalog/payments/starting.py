@@ -41,14 +41,15 @@ def start_payment(
 ) -> Payment:
     """Begin to pay the order through the provider; asked again, it is the same payment.
 
-    Where the buyer goes on stands in `redirect_url` or `qr_code` of the payment. Raises
+    Where the buyer goes on stands in `redirect_url` or `qr_code` of the payment; of a provider
+    that restarts, the address is a new one each time. Raises
     NotPayable, CurrencyNotTaken or ProviderUnavailable; after the last, asking again goes on
     with the same payment.
     """
     if provider.currencies is not None and order.currency not in provider.currencies:
         raise CurrencyNotTaken(provider, order.currency)
     payment, _is_new = open_payment(order, provider=provider, moment=moment)
-    if payment.redirect_url or payment.qr_code:
+    if payment.qr_code or (payment.redirect_url and not provider.restarts):
         return payment
     # The vendor knows the payment by our number: a second call starts no second one there.
     started = provider.start(
@@ -60,7 +61,7 @@ def start_payment(
             client_ip=client_ip,
         )
     )
-    payment.reference = started.reference or None
+    payment.reference = started.reference or payment.reference
     payment.redirect_url, payment.qr_code = started.redirect_url, started.qr_code
     known = {
         "reference": payment.reference,

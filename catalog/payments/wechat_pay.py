@@ -70,6 +70,8 @@ class WechatPay(Provider):
 
     name = "wechat_pay"
     currencies = frozenset(["CNY"])
+    # The address that leads a phone to the app holds for five minutes; a code for two hours.
+    restarts = True
 
     def __init__(
         self,

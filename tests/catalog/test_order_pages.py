@@ -26,7 +26,10 @@ from catalog.models import (
     PaymentStatus,
     SandboxPayment,
 )
+from catalog.payments import registry
 from catalog.payments.paying import pay_in_sandbox
+from catalog.payments.provider import StartedPayment
+from catalog.payments.sandbox import Sandbox
 from catalog.qr import qr_picture
 from catalog.refunds import refund_lines, send_due_refunds
 from tests.factories import (
@@ -190,6 +193,30 @@ def test_a_second_click_on_pay_goes_on_with_the_same_payment(browser, buyer) -> 
 
     assert first == second
     assert Payment.objects.count() == 1
+
+
+class VendorElsewhere(Sandbox):
+    def start(self, request: object) -> StartedPayment:
+        return StartedPayment(redirect_url="https://pay.example/start?of=1")
+
+
+def test_on_the_way_to_a_vendor_the_browser_names_the_platform_and_no_page(
+    browser, buyer, monkeypatch
+) -> None:
+    """WeChat Pay refuses whoever comes without a Referer of the merchant's domain."""
+    monkeypatch.setitem(registry.providers(), "sandbox", VendorElsewhere(secret="s"))
+
+    response = browser.post(address(placed(buyer), "pay"), {"provider": "sandbox"})
+
+    assert response["Location"] == "https://pay.example/start?of=1"
+    assert response["Referrer-Policy"] == "origin"
+
+
+def test_on_the_way_to_another_page_of_the_platform_nothing_changes(browser, buyer) -> None:
+    response = browser.post(address(placed(buyer), "pay"), {"provider": "sandbox"})
+
+    assert response["Location"].startswith("/")
+    assert response["Referrer-Policy"] == "same-origin"
 
 
 def test_leaving_the_sandbox_changes_nothing(browser, buyer) -> None:

@@ -17,9 +17,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from catalog.checkout import OrderRequest, place_order
+from catalog.models import Order, Payment, PaymentStatus
 from catalog.payments.provider import (
     ForgedNotification,
     Outcome,
@@ -28,9 +31,11 @@ from catalog.payments.provider import (
     ProviderUnavailable,
     RefundRefused,
 )
+from catalog.payments.starting import start_payment
 from catalog.payments.wechat_pay import WechatPay
 from tests.catalog.payments.conftest import KeyPair
 from tests.catalog.payments.vendor import Answer, Asked, Vendor
+from tests.factories import CourseFactory, UserFactory
 
 MCH_ID, APP_ID = "1900000001", "wx0000000000000001"
 API_KEY = "0123456789abcdef0123456789abcdef"
@@ -368,6 +373,66 @@ def test_a_merchant_without_the_right_for_phones_gives_a_qr_code(
     started = wechat_at(vendor.base).start(request_for(is_phone=True, client_ip="203.0.113.7"))
 
     assert started.qr_code == "weixin://wxpay/1"
+
+
+def begin(order: Order, provider: WechatPay) -> Payment:
+    return start_payment(
+        order=order,
+        provider=provider,
+        return_url="https://courses.example.com/orders/1/",
+        moment=timezone.now(),
+        is_phone=True,
+        client_ip="203.0.113.7",
+    )
+
+
+@pytest.fixture
+def waiting_order(db) -> Order:
+    request = OrderRequest([CourseFactory().pk])
+    return place_order(buyer=UserFactory(), request=request, key="k", moment=timezone.now())
+
+
+def test_a_phone_that_pays_again_gets_a_new_address_for_the_same_payment(
+    waiting_order: Order, vendor: Vendor, wechat_at, answer
+) -> None:
+    """The former holds for five minutes, the order waits longer."""
+    pages = ["https://wx.tenpay.com/a?prepay_id=1", "https://wx.tenpay.com/a?prepay_id=2"]
+    vendor.answers = [answer({"h5_url": page}) for page in pages]
+
+    begun = [begin(waiting_order, wechat_at(vendor.base)) for _ in pages]
+
+    assert [one.redirect_url.partition("&")[0] for one in begun] == pages
+    payment = Payment.objects.get()
+    assert payment.redirect_url == begun[-1].redirect_url
+    numbers = [json.loads(asked.body)["out_trade_no"] for asked in vendor.asked]
+    assert numbers == [payment.number.hex] * 2
+
+
+def test_a_new_address_that_cannot_be_had_leaves_the_payment_as_it_is(
+    waiting_order: Order, vendor: Vendor, wechat_at, answer
+) -> None:
+    vendor.answers = [answer({"h5_url": "https://wx.tenpay.com/a?prepay_id=1"})]
+    begun = begin(waiting_order, wechat_at(vendor.base))
+
+    with pytest.raises(ProviderUnavailable):
+        begin(waiting_order, wechat_at(vendor.base))
+
+    payment = Payment.objects.get()
+    assert (payment.redirect_url, payment.status) == (begun.redirect_url, PaymentStatus.STARTED)
+
+
+def test_a_code_is_kept_as_long_as_the_order_waits(
+    waiting_order: Order, vendor: Vendor, wechat_at, answer
+) -> None:
+    vendor.answers = [
+        answer({"code": "NO_AUTH", "message": "商户号该产品权限未开通"}, 403),
+        answer({"code_url": "weixin://wxpay/1"}),
+    ]
+
+    begun = [begin(waiting_order, wechat_at(vendor.base)) for _ in range(2)]
+
+    assert [one.qr_code for one in begun] == ["weixin://wxpay/1"] * 2
+    assert len(vendor.asked) == 2
 
 
 @pytest.mark.parametrize("content", [{}, {"code_url": ""}, {"code_url": 5}, [], None])
