@@ -16,7 +16,7 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from accounts.paging import PagedByKeys, moment, whole
-from accounts.requester import person_of
+from accounts.requester import address_of, person_of
 from accounts.serializers import ErrorSerializer
 from catalog.checkout import OrderRequest, cancel_order, place_order, quote_for
 from catalog.models import Order, OrderStatus, Payment
@@ -181,7 +181,7 @@ class OrderPayView(_OwnOrderView):
             return_url=return_url,
             moment=timezone.now(),
             is_phone="Mobi" in self.request.headers.get("User-Agent", ""),
-            client_ip=self.request.META.get("REMOTE_ADDR", ""),
+            client_ip=address_of(self.request) or "",
         )
 
     def _shown_payment(self, payment: Payment | None) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
+from accounts.requester import address_of
 from accounts.requests import AuthenticatedHttpRequest
 from catalog.checkout import cancel_order
 from catalog.consultations import NoBooking, free_times, move_time
@@ -132,7 +133,7 @@ def pay_order(request: AuthenticatedHttpRequest, public_id: uuid.UUID) -> HttpRe
             return_url=request.build_absolute_uri(here),
             moment=timezone.now(),
             is_phone="Mobi" in request.headers.get("User-Agent", ""),
-            client_ip=request.META.get("REMOTE_ADDR", ""),
+            client_ip=address_of(request) or "",
         )
     except ProviderUnavailable:
         messages.error(request, _("The payment service cannot be reached. Please try again."))

@@ -354,10 +354,8 @@ AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "429.html"
 # Proxies in front whose X-Forwarded-For entry can be trusted; 0 means none.
 N_PROXIES = env.int("N_PROXIES", default=0)
-AXES_IPWARE_PROXY_COUNT = N_PROXIES or None
-AXES_IPWARE_META_PRECEDENCE_ORDER = (
-    ["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"] if N_PROXIES else ["REMOTE_ADDR"]
-)
+AXES_CLIENT_IP_CALLABLE = "accounts.requester.address_of"
+ALLAUTH_TRUSTED_PROXY_COUNT = N_PROXIES
 
 # smtp://user:password@host:587/?tls=True; the default prints messages to the console.
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))

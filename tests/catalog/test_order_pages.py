@@ -28,7 +28,7 @@ from catalog.models import (
 )
 from catalog.payments import registry
 from catalog.payments.paying import pay_in_sandbox
-from catalog.payments.provider import StartedPayment
+from catalog.payments.provider import PaymentRequest, StartedPayment
 from catalog.payments.sandbox import Sandbox
 from catalog.qr import qr_picture
 from catalog.refunds import refund_lines, send_due_refunds
@@ -41,6 +41,8 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
+JSON = {"page": {}, "api": {"content_type": "application/json"}}
+THROUGH_PROXY = {"x-forwarded-for": "6.6.6.6, 203.0.113.7"}
 
 
 @pytest.fixture
@@ -196,7 +198,8 @@ def test_a_second_click_on_pay_goes_on_with_the_same_payment(browser, buyer) -> 
 
 
 class VendorElsewhere(Sandbox):
-    def start(self, request: object) -> StartedPayment:
+    def start(self, request: PaymentRequest) -> StartedPayment:
+        self.request = request
         return StartedPayment(redirect_url="https://pay.example/start?of=1")
 
 
@@ -210,6 +213,21 @@ def test_on_the_way_to_a_vendor_the_browser_names_the_platform_and_no_page(
 
     assert response["Location"] == "https://pay.example/start?of=1"
     assert response["Referrer-Policy"] == "origin"
+
+
+@pytest.mark.parametrize("face", ["page", "api"])
+def test_a_vendor_learns_the_buyers_address_and_not_the_proxys(
+    browser, buyer, monkeypatch, settings, face
+) -> None:
+    settings.N_PROXIES = 1
+    vendor = VendorElsewhere(secret="s")
+    monkeypatch.setitem(registry.providers(), "sandbox", vendor)
+    order = placed(buyer)
+    path = {"page": address(order, "pay"), "api": f"/api/v1/orders/{order.public_id}/pay/"}[face]
+
+    browser.post(path, {"provider": "sandbox"}, **JSON[face], headers=THROUGH_PROXY)
+
+    assert vendor.request.client_ip == "203.0.113.7"
 
 
 def test_on_the_way_to_another_page_of_the_platform_nothing_changes(browser, buyer) -> None:
