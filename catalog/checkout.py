@@ -142,12 +142,12 @@ def _place(placing: _Placing) -> Order:
     try:
         return placing.place()
     except REFUSED as refused:
-        # What is wrong may come from an order of the buyer, open or over, and what is missing
-        # may be held by other orders whose time is over.
-        n_ended = _end_held(placing.buyer, placing.courses, moment=placing.moment)
-        if isinstance(refused, (SoldOut, CouponSpent)):
-            n_ended += give_back_due(moment=placing.moment)
-        if not n_ended:
+        # What is wrong may come from an order of the buyer, open or over.
+        if _end_held(placing.buyer, placing.courses, moment=placing.moment):
+            return _place(placing)
+        # What is missing may be held by other orders whose time is over.
+        is_missing = isinstance(refused, (SoldOut, CouponSpent))
+        if not (is_missing and give_back_due(moment=placing.moment)):
             raise
         return placing.place()
 

@@ -237,7 +237,11 @@ class BuyingMachine(RuleBasedStateMachine):
                 assert payment.ours == "started"
                 return payment
         assert all(payment.ours != "started" for payment in order.payments)
-        made = ModelPayment(row.number.hex, row.reference or "", started_at=self.model.now)
+        # One that was decided at once is known here by its number alone.
+        number = row.number.hex
+        reference = sandbox().reference_of(number).hex
+        assert row.reference in (None, reference)
+        made = ModelPayment(number, reference, started_at=self.model.now)
         order.payments.append(made)
         return made
 
