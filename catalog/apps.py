@@ -13,7 +13,7 @@ class CatalogConfig(AppConfig):
         from accounts.outbox import register_letter
         from accounts.personal_data import register_holder
         from catalog import order_letters, personal_data
-        from catalog.checks import warn_of_test_payments
+        from catalog.checks import try_vendor_keys, warn_of_test_payments
         from catalog.fulfilment import RECEIPT
         from catalog.refunds import REFUND_LETTER
 
@@ -22,4 +22,5 @@ class CatalogConfig(AppConfig):
         )
         register_letter(RECEIPT, order_letters.write_receipt)
         register_letter(REFUND_LETTER, order_letters.write_refund)
+        register(try_vendor_keys)
         register(warn_of_test_payments, Tags.security, deploy=True)

@@ -22,19 +22,30 @@ class UnknownProvider(Exception):
         )
 
 
+class UnusableKeys(Exception):
+    """The keys of a vendor are set, and its SDK cannot be set up with them.
+
+    `vendor` is what the names of its settings begin with. The message holds no key.
+    """
+
+    def __init__(self, vendor: str) -> None:
+        super().__init__(f"The keys in {vendor}_… are set, and at least one cannot be read.")
+        self.vendor = vendor
+
+
 @cache
 def providers() -> dict[str, Provider]:
     """All providers whose keys are set, in the order in which buyers see them.
 
-    A vendor's SDK is loaded only when its keys are there.
+    A vendor's SDK is loaded only when its keys are there. Raises UnusableKeys.
     """
-    makers: list[tuple[object, Callable[[], Provider]]] = [
-        (settings.ALIPAY_APP_ID, _alipay),
-        (settings.WECHAT_PAY_MCH_ID, _wechat_pay),
-        (settings.STRIPE_SECRET_KEY, _stripe),
-        (settings.SANDBOX_PAYMENTS, _sandbox),
+    makers: list[tuple[str, object, Callable[[], Provider]]] = [
+        ("ALIPAY", settings.ALIPAY_APP_ID, _alipay),
+        ("WECHAT_PAY", settings.WECHAT_PAY_MCH_ID, _wechat_pay),
+        ("STRIPE", settings.STRIPE_SECRET_KEY, _stripe),
+        ("SANDBOX", settings.SANDBOX_PAYMENTS, _sandbox),
     ]
-    made = [make() for is_set_up, make in makers if is_set_up]
+    made = [_made(vendor, make) for vendor, is_set_up, make in makers if is_set_up]
     return {provider.name: provider for provider in made}
 
 
@@ -51,6 +62,13 @@ def providers_for(currency: str) -> list[Provider]:
     return [
         one for one in providers().values() if one.currencies is None or currency in one.currencies
     ]
+
+
+def _made(vendor: str, make: Callable[[], Provider]) -> Provider:
+    try:
+        return make()
+    except Exception as error:  # Each SDK has words of its own for a key that is none.
+        raise UnusableKeys(vendor) from error
 
 
 def _stripe() -> Provider:
