@@ -10,6 +10,13 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
+# Migrations in which the linter sees a danger that is not there, with the reason.
+SAFE_ALL_THE_SAME = [
+    # A unique constraint on a table that has rows. The migration before it fills the column so
+    # that no two rows are alike, and the release that runs until then leaves it NULL in new
+    # ones, which are never alike; InnoDB builds the index beside reads and writes.
+    "0010_purchase_is_held_once",
+]
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ["analytics", "streams", "catalog", "accounts"]
 
@@ -23,6 +30,7 @@ def test_no_migration_after_the_first_locks_or_loses() -> None:
         include_apps=APPS,
         sql_analyser="mysql",
         ignore_initial_migrations=True,
+        ignore_name=SAFE_ALL_THE_SAME,
         no_cache=True,
         quiet=["ok", "ignore", "warning"],
     )

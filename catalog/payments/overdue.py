@@ -11,7 +11,6 @@ from catalog.payments.provider import ProviderUnavailable
 from catalog.payments.registry import UnknownProvider
 from catalog.payments.settling import (
     MismatchedPayment,
-    UnknownPayment,
     check_payment,
     close_payments,
     unsettled_payments,
@@ -55,7 +54,7 @@ def _ask(payment: Payment, *, moment: datetime) -> bool:
     except (ProviderUnavailable, UnknownProvider) as error:
         logger.warning("payment %s could not be asked about: %s", payment.number.hex, error)
         return False
-    except (MismatchedPayment, UnknownPayment) as error:
+    except MismatchedPayment as error:
         logger.error("payment %s: %s", payment.number.hex, error)
     return True
 

@@ -16,7 +16,8 @@ from decimal import Decimal
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from accounts.plain_rows import change_row
+from accounts.models import User
+from accounts.plain_rows import change_row, fetch_rows
 from catalog.coupons import CouponSpent, take_use_again
 from catalog.fulfilment import fulfil
 from catalog.holds import SoldOut, take_seats_again, take_slots
@@ -114,6 +115,7 @@ def _revive(order: Order, *, payment: Payment, moment: datetime) -> bool:
     """Make an order paid that had ended, if all that it held can be had again."""
     try:
         with transaction.atomic():
+            _ensure_somebody_is_there(order.buyer_id)
             ended = Order.objects.filter(pk=order.pk, status__in=ENDED_UNPAID)
             if not ended.update(status=OrderStatus.PAID, paid_at=moment):
                 return False
@@ -125,10 +127,21 @@ def _revive(order: Order, *, payment: Payment, moment: datetime) -> bool:
             _hold_again(order, lines)
             take_slots(lines, chosen=(), moment=moment)
             fulfil(order, lines, payment=payment, moment=moment)
-    except (SoldOut, CouponSpent, _Owned) as reason:
+    except (SoldOut, CouponSpent, _Owned, _Gone) as reason:
         logger.info("late payment of order %s goes back: %s", order.public_id, reason)
         return False
     return True
+
+
+class _Gone(Exception):
+    """The buyer's account has ended; nobody could use what it would give."""
+
+
+def _ensure_somebody_is_there(buyer_id: int) -> None:
+    # Locked, as erasure locks it: what an erased person had is not given to them again.
+    (buyer,) = fetch_rows(User, fields=["is_active"], pk=buyer_id, is_locked=True)
+    if not buyer.is_active:
+        raise _Gone("the account has ended")
 
 
 class _Owned(Exception):
