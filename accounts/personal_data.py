@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -87,8 +88,15 @@ def erase_person(*, person: User, password: str) -> None:
 
 
 def rows(found: Iterable[Any], *names: str) -> list[dict[str, Any]]:
-    """The named columns of a queryset's rows, for a section of the export."""
-    return list(found.values(*names))  # type: ignore[attr-defined]
+    """The named columns of a queryset's rows, for a section of the export.
+
+    A decimal, such as money, is a string with all of its places: as a number of JSON, most readers
+    would make it a float.
+    """
+    return [
+        {name: str(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+        for row in found.values(*names)  # type: ignore[attr-defined]
+    ]
 
 
 def export_account(person: User) -> Sections:

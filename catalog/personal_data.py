@@ -42,7 +42,7 @@ def export_learner(person: User) -> Sections:
         ),
         "purchases": rows(
             Purchase.objects.filter(order__buyer=person).order_by("pk"),
-            *("order__public_id", "course_id", "course__title", "list_price"),
+            *("order__public_id", "course_id", "course__title", "order__currency", "list_price"),
             *("promotion__price", "coupon_discount", "price", "refunded_at"),
         ),
         "payments": rows(

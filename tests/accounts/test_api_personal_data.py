@@ -281,14 +281,43 @@ def test_the_export_says_what_was_paid_and_what_came_of_it() -> None:
 
     (payment,) = sections["payments"]
     assert (payment["provider"], payment["status"]) == ("sandbox", "started")
-    assert float(payment["amount"]) == 100
     assert payment["started_at"]
     assert sections["refunds"][0]["reason"] == "canary"
     assert sections["ledger"][0]["kind"] == "charge"
     assert sections["claimed_coupons"][0]["claimed_at"]
     assert sections["consultations"][0]["starts_at"]
     assert sections["letters"][0]["kind"] == "receipt"
-    assert float(sections["purchases"][0]["coupon_discount"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("section", "amounts"),
+    [
+        ("orders", {"list_total": "100.00", "total": "100.00"}),
+        ("purchases", {"list_price": "100.00", "coupon_discount": "0.00", "price": "100.00"}),
+        ("payments", {"amount": "100.00"}),
+        ("refunds", {"amount": "100.00"}),
+        ("ledger", {"amount": "100.00"}),
+    ],
+)
+def test_money_in_the_export_is_a_decimal_string_beside_its_currency(section, amounts) -> None:
+    person = person_with_everything("canary")
+    client, _ = signed_in(person)
+
+    (row,) = client.get("/api/v1/me/export/").json()["sections"][section]
+
+    assert {name: row[name] for name in amounts} == amounts
+    assert "CNY" in (row.get("currency"), row.get("order__currency"))
+
+
+def test_the_price_of_a_promotion_in_the_export_is_a_decimal_string_too() -> None:
+    person = UserFactory()
+    promotion = PromotionFactory(price="89.90")
+    PurchaseFactory(order__buyer=person, course=promotion.course, promotion=promotion)
+    client, _ = signed_in(person)
+
+    (row,) = client.get("/api/v1/me/export/").json()["sections"]["purchases"]
+
+    assert row["promotion__price"] == "89.90"
 
 
 def test_erasure_cancels_what_waits_for_payment_and_frees_what_it_held() -> None:
