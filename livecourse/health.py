@@ -23,6 +23,8 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from redis.exceptions import RedisError
 
 from accounts.models import Letter
+from catalog.expiry import due_orders
+from catalog.models import Refund, RefundStatus
 from livecourse.celery import app as celery_app
 
 logger = logging.getLogger(__name__)
@@ -62,26 +64,63 @@ def _letters(moment: datetime) -> dict[str, tuple[str, float]]:
         n=Count("pk"), oldest=Min("created_at"), next=Min("not_before")
     )
 
-    def seconds_since(then: datetime | None) -> float:
-        return max((moment - then).total_seconds(), 0) if then else 0
-
     return {
         "letters_waiting": ("Letters neither sent nor dropped", waiting["n"]),
         "letters_oldest_seconds": (
             "Age of the oldest letter that waits, 0 for none",
-            seconds_since(waiting["oldest"]),
+            _seconds_since(waiting["oldest"], moment),
         ),
         "letters_overdue_seconds": (
             "Since when a letter that is due is left alone: workers or mail server are away",
-            seconds_since(waiting["next"]),
+            _seconds_since(waiting["next"], moment),
         ),
         "letters_failed": ("Letters given up after the last try", Letter.objects.failed().count()),
     }
 
 
+def _orders(moment: datetime) -> dict[str, tuple[str, float]]:
+    due = due_orders(moment=moment).aggregate(n=Count("pk"), oldest=Min("expires_at"))
+    return {
+        "orders_overdue": (
+            "Orders not paid in time that still hold seats and coupons",
+            due["n"],
+        ),
+        "orders_overdue_seconds": (
+            "Since when the oldest of them should have ended, 0 for none",
+            _seconds_since(due["oldest"], moment),
+        ),
+    }
+
+
+def _refunds(moment: datetime) -> dict[str, tuple[str, float]]:
+    waiting = Refund.objects.filter(status=RefundStatus.REQUESTED).aggregate(
+        n=Count("pk"), oldest=Min("requested_at"), next=Min("not_before")
+    )
+    failed = Refund.objects.filter(status=RefundStatus.FAILED)
+    return {
+        "refunds_waiting": ("Refunds that no vendor has confirmed yet", waiting["n"]),
+        "refunds_oldest_seconds": (
+            "Age of the oldest refund that waits, 0 for none",
+            _seconds_since(waiting["oldest"], moment),
+        ),
+        "refunds_overdue_seconds": (
+            "Since when a refund that is due is left alone: workers are away",
+            _seconds_since(waiting["next"], moment),
+        ),
+        "refunds_failed": (
+            "Refunds that a vendor refused, or that were given up",
+            failed.count(),
+        ),
+    }
+
+
+def _seconds_since(then: datetime | None, moment: datetime) -> float:
+    return max((moment - then).total_seconds(), 0) if then else 0
+
+
 # Each asks the rows at a moment, for everything that its part of the program measures: for every
 # name the help and the value. Counters live in a process; these are the same whoever is asked.
-MEASURES: list[Callable[[datetime], dict[str, tuple[str, float]]]] = [_letters]
+MEASURES: list[Callable[[datetime], dict[str, tuple[str, float]]]] = [_letters, _orders, _refunds]
 
 
 def _measured(moment: datetime) -> bytes:
