@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.utils.translation import gettext as _
 from drf_standardized_errors.handler import ExceptionHandler
@@ -26,6 +27,7 @@ from catalog.payments.starting import CurrencyNotTaken, NotPayable
 from catalog.pricing import MixedCurrencies, TotalTooLarge
 from catalog.reviews import AlreadyReviewed, NotEnrolled
 from livecourse.api_bodies import BodyTooLarge
+from livecourse.database_away import DatabaseAway, is_database_away
 from streams.live_orders import NotFromThere
 from streams.reminders import NotScheduled
 
@@ -93,6 +95,8 @@ class ApiExceptionHandler(ExceptionHandler):
             return refusal
         if isinstance(exc, ProviderUnavailable):
             return PaymentServiceAway()
+        if not settings.DEBUG and is_database_away(exc):
+            return DatabaseAway()
         if isinstance(exc, RequestDataTooBig):
             return BodyTooLarge()
         if type(exc) in FIELD_ERRORS:

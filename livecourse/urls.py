@@ -10,6 +10,8 @@ from django.urls import include, path
 from livecourse import health
 from streams.views import home
 
+handler500 = "livecourse.database_away.answer_failure"
+
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
