@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
+from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import connection
 from django.db.models import Field, Model
 from django.db.models.constants import OnConflict
@@ -85,9 +86,9 @@ def fetch_rows(
 ) -> list[Row]:
     """The rows with these values, by primary key; `fields` alone when they are given.
 
-    A list or tuple as a value stands for any of its members; a name may end in `__gt`, `__lte` or
-    `__gt_or_null`. `is_locked` locks the rows until the transaction ends, where the database has
-    such locks.
+    A list, tuple or set as a value stands for any of its members; a name may end in `__gt`,
+    `__lte` or `__gt_or_null`. `is_locked` locks the rows until the transaction ends, where the
+    database has such locks. Raises FieldDoesNotExist or FieldError for a name that means nothing.
     """
     chosen, columns = _selection(model, tuple(fields))
     tests, values = _tests(model, where)
@@ -125,29 +126,44 @@ def _tests(model: type[Model], where: Mapping[str, Any]) -> tuple[str, list[Any]
         name, _dunder, comparison = test.partition("__")
         column = _column(model, name)
         if comparison:
+            if comparison not in _COMPARISONS:
+                known = ", ".join(f"__{one}" for one in _COMPARISONS)
+                raise FieldError(f"{test}: a name here may end in {known}")
             parts.append(_COMPARISONS[comparison].format(column=column))
-            values.append(_prepared(model, name, value))
+            values.append(_compared(model, name, value))
         elif value is None:
             parts.append(f"{column} IS NULL")
-        elif isinstance(value, (list, tuple)):
+        elif isinstance(value, (list, tuple, set, frozenset)):
             # No value at all: nothing can be among them.
             parts.append(f"{column} IN ({', '.join(['%s'] * len(value))})" if value else "1 = 0")
-            values += [_prepared(model, name, one) for one in value]
+            values += [_compared(model, name, one) for one in value]
         else:
             parts.append(f"{column} = %s")
-            values.append(_prepared(model, name, value))
-    return " AND ".join(parts), values
+            values.append(_compared(model, name, value))
+    return " AND ".join(parts) or "1 = 1", values
 
 
 def _prepared(model: type[Model], name: str, value: Any) -> Any:
-    return _field(model, name).get_db_prep_save(
-        value.pk if isinstance(value, Model) else value, connection
-    )
+    return _field(model, name).get_db_prep_save(_bare(value), connection)
+
+
+def _compared(model: type[Model], name: str, value: Any) -> Any:
+    # Not as it is saved: no row has the key 0 on MariaDB, and yet it may be asked for.
+    field = _field(model, name)
+    return field.get_db_prep_value(field.get_prep_value(_bare(value)), connection, prepared=True)
+
+
+def _bare(value: Any) -> Any:
+    return value.pk if isinstance(value, Model) else value
 
 
 @cache
 def _field(model: type[Model], name: str) -> Field:
-    return model._meta.pk if name == "pk" else model._meta.get_field(name)  # type: ignore[return-value]
+    field = model._meta.pk if name == "pk" else model._meta.get_field(name)
+    # Rows of other tables that point here, or are pointed to, have a name as well.
+    if field not in model._meta.concrete_fields:
+        raise FieldDoesNotExist(f"{model.__name__} has no column for {name!r}")
+    return field  # type: ignore[return-value]
 
 
 @cache
