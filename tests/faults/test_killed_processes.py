@@ -24,7 +24,7 @@ import pytest
 from celery import Celery
 
 from tests import servers
-from tests.concurrency.buyers import Answer, Request, order, pay, send
+from tests.concurrency.buyers import Answer, Request, in_own_loop, order, pay, send
 from tests.concurrency.conftest import IS_LONG
 from tests.concurrency.referee import Ask, broken_promises, lost_orders
 from tests.concurrency.shop import is_up, shop_environment, web_command
@@ -94,7 +94,7 @@ class Crowd:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             try:
-                answer = asyncio.run(send(request, port=self.port, patience=20))
+                answer = in_own_loop(send(request, port=self.port, patience=20))
             except (OSError, asyncio.IncompleteReadError) as error:
                 self.interruptions[type(error).__name__] += 1
             else:
