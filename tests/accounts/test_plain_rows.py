@@ -311,6 +311,17 @@ def test_rows_come_by_primary_key_and_all_of_them_without_a_condition() -> None:
     assert fetch_rows(Order, pk=[]) == fetch_rows(Order, pk=keys, buyer=()) == []
 
 
+def test_rows_come_by_primary_key_where_an_index_would_give_another_order() -> None:
+    """Rows are locked in the order in which they are read: here, in the same one everywhere."""
+    course = CourseFactory()
+    promotions = [
+        PromotionFactory(course=course, starts_at=AT - timedelta(days=days), ends_at=LATER)
+        for days in range(5)
+    ]
+
+    assert fetch_rows(Promotion, course=course, starts_at__lte=AT) == promotions
+
+
 def test_what_no_row_can_be_called_finds_none_as_in_the_orm() -> None:
     """MariaDB numbers from 1, and the ORM saves no row as 0; clients ask for it all the same."""
     OrderFactory()
