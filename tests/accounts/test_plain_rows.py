@@ -201,6 +201,7 @@ def test_what_is_inserted_is_what_the_orm_would_have_inserted(made) -> None:
     given = {name: value for name, (_type, value) in columns(row).items() if name != "id"}
     with transaction.atomic():
         assert insert_row(row) is row
+        assert not row._state.adding
         plain = columns(by_orm(row))
         # Some of the values are unique: the same row follows in its place.
         transaction.set_rollback(True)
