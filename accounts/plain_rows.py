@@ -15,7 +15,8 @@ from functools import cache
 from typing import Any, TypeVar
 
 from django.core.exceptions import FieldDoesNotExist, FieldError
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
 from django.db.models.constants import OnConflict
 
@@ -45,13 +46,14 @@ def insert_row(
     """
     model = type(row)
     fields, statement = _insert(model, tuple(update_on_conflict), tuple(unique))
-    values = [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
-    with connection.cursor() as cursor:
+    database = _database()
+    values = [field.get_db_prep_save(field.pre_save(row, True), database) for field in fields]
+    with database.cursor() as cursor:
         cursor.execute(statement, values)
         if not update_on_conflict:
             row.pk = cursor.lastrowid
     row._state.adding = False
-    row._state.db = connection.alias
+    row._state.db = DEFAULT_DB_ALIAS
     return row
 
 
@@ -73,7 +75,7 @@ def change_row(
         value.amount if isinstance(value, Plus) else _prepared(model, name, value)
         for name, value in to.items()
     ]
-    with connection.cursor() as cursor:
+    with _database().cursor() as cursor:
         cursor.execute(
             f"UPDATE {_table(model)} SET {columns} WHERE {tests}",  # noqa: S608
             [*values, *test_values],
@@ -92,8 +94,9 @@ def fetch_rows(
     """
     chosen, columns = _selection(model, tuple(fields))
     tests, values = _tests(model, where)
-    lock = " FOR UPDATE" if is_locked and connection.features.has_select_for_update else ""
-    with connection.cursor() as cursor:
+    database = _database()
+    lock = " FOR UPDATE" if is_locked and database.features.has_select_for_update else ""
+    with database.cursor() as cursor:
         cursor.execute(
             f"SELECT {columns} FROM {_table(model)} WHERE {tests} "  # noqa: S608
             f"ORDER BY {_column(model, 'pk')}{lock}",
@@ -101,23 +104,23 @@ def fetch_rows(
         )
         found = cursor.fetchall()
     names = [field.attname for field, _converters in chosen]
-    return [
-        model.from_db(
-            connection.alias,
-            names,
-            [
-                _converted(value, field, converters)
-                for value, (field, converters) in zip(one, chosen, strict=True)
-            ],
-        )
-        for one in found
+    converted = [
+        (place, field.cached_col, converters)
+        for place, (field, converters) in enumerate(chosen)
+        if converters
     ]
+    rows = []
+    for one in map(list, found):
+        for place, column, converters in converted:
+            for convert in converters:
+                one[place] = convert(one[place], column, database)
+        rows.append(model.from_db(DEFAULT_DB_ALIAS, names, one))
+    return rows
 
 
-def _converted(value: Any, field: Field, converters: Sequence[Any]) -> Any:
-    for convert in converters:
-        value = convert(value, field.cached_col, connection)
-    return value
+def _database() -> BaseDatabaseWrapper:
+    """This thread's connection itself: the proxy looks it up anew for each of its attributes."""
+    return connections[DEFAULT_DB_ALIAS]
 
 
 def _tests(model: type[Model], where: Mapping[str, Any]) -> tuple[str, list[Any]]:
@@ -144,13 +147,13 @@ def _tests(model: type[Model], where: Mapping[str, Any]) -> tuple[str, list[Any]
 
 
 def _prepared(model: type[Model], name: str, value: Any) -> Any:
-    return _field(model, name).get_db_prep_save(_bare(value), connection)
+    return _field(model, name).get_db_prep_save(_bare(value), _database())
 
 
 def _compared(model: type[Model], name: str, value: Any) -> Any:
     # Not as it is saved: no row has the key 0 on MariaDB, and yet it may be asked for.
     field = _field(model, name)
-    return field.get_db_prep_value(field.get_prep_value(_bare(value)), connection, prepared=True)
+    return field.get_db_prep_value(field.get_prep_value(_bare(value)), _database(), prepared=True)
 
 
 def _bare(value: Any) -> Any:
@@ -173,12 +176,12 @@ def _column(model: type[Model], name: str) -> str:
 
 def _quoted(field: Field) -> str:
     assert field.column is not None, "the models written here have a column for each field"
-    return connection.ops.quote_name(field.column)
+    return _database().ops.quote_name(field.column)
 
 
 @cache
 def _table(model: type[Model]) -> str:
-    return connection.ops.quote_name(model._meta.db_table)
+    return _database().ops.quote_name(model._meta.db_table)
 
 
 @cache
@@ -192,8 +195,8 @@ def _selection(
         (
             field,
             [
-                *connection.ops.get_db_converters(field.cached_col),
-                *field.get_db_converters(connection),
+                *_database().ops.get_db_converters(field.cached_col),
+                *field.get_db_converters(_database()),
             ],
         )
         for field in fields
@@ -210,7 +213,7 @@ def _insert(
     marks = ", ".join(["%s"] * len(fields))
     statement = f"INSERT INTO {_table(model)} ({columns}) VALUES ({marks})"  # noqa: S608
     if updated:
-        suffix = connection.ops.on_conflict_suffix_sql(
+        suffix = _database().ops.on_conflict_suffix_sql(
             fields,
             OnConflict.UPDATE,
             [_field(model, name).column for name in updated],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import Http404
 from django.utils import timezone
@@ -13,6 +13,7 @@ from rest_framework import status
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from accounts.models import User
 from accounts.paging import PagedByKeys, moment, whole
@@ -36,6 +37,8 @@ from catalog.payments.settling import close_payments
 from catalog.payments.starting import NotPayable, start_payment
 from catalog.pricing import Quote
 
+S = TypeVar("S", bound=Serializer)
+
 KEY_HEADER = OpenApiParameter(
     "Idempotency-Key",
     str,
@@ -49,19 +52,31 @@ KEY_HEADER = OpenApiParameter(
 
 
 @cache
-def _out(serializer_class: type[OrderSerializer]) -> OrderSerializer:
-    """One for all answers: making its fields costs more than showing an order."""
+def shared(serializer_class: type[S]) -> S:
+    """One for all requests, which reads and shows alone: making its fields costs more than both."""
     return serializer_class()
 
 
 def shown_order(order: Order) -> dict[str, Any]:
     """An order as the API answers it."""
-    return _out(OrderSerializer).to_representation(order)
+    return shared(OrderSerializer).to_representation(order)
 
 
-class OrderListView(PagedByKeys):
-    serializer_class = OrderSerializer
+class _TakesOrders:
+    """Reads what somebody wants to buy."""
+
     body_serializer_class: type[OrderInSerializer] = OrderInSerializer
+
+    def read(self, request: Request) -> dict[str, Any]:
+        """The body. Raises a validation error."""
+        return shared(self.body_serializer_class).run_validation(request.data)
+
+    def wanted(self, given: dict[str, Any]) -> OrderRequest:
+        return shared(self.body_serializer_class).order_request(given)
+
+
+class OrderListView(_TakesOrders, PagedByKeys):
+    serializer_class = OrderSerializer
     sort_keys = (moment("created_at", is_descending=True), whole("pk", is_descending=True))
 
     @extend_schema(operation_id="orders", responses=OrderSerializer(many=True))
@@ -84,30 +99,27 @@ class OrderListView(PagedByKeys):
         than expected (`price_changed`). A free order is paid at once.
         """
         key = idempotency_key(request.headers.get("Idempotency-Key"))
-        body = self.body_serializer_class(data=request.data, context={"request": request})
-        wanted = body.order_request()
-        order = self.place(person_of(request), wanted, key, body)
+        order = self.place(person_of(request), key, self.read(request))
         return Response(shown_order(order), status=status.HTTP_201_CREATED)
 
-    def place(self, buyer: User, wanted: OrderRequest, key: str, body: OrderInSerializer) -> Order:
+    def place(self, buyer: User, key: str, given: dict[str, Any]) -> Order:
+        wanted = self.wanted(given)
         return place_order(buyer=buyer, request=wanted, key=key, moment=timezone.now())
 
 
-class OrderQuoteView(GenericAPIView):
+class OrderQuoteView(_TakesOrders, GenericAPIView):
     serializer_class = QuoteSerializer
-    body_serializer_class: type[OrderInSerializer] = OrderInSerializer
 
     @extend_schema(
         operation_id="quote_order", request=OrderInSerializer, responses={200: QuoteSerializer}
     )
     def post(self, request: Request) -> Response:
         """What an order would cost now, line by line; nothing is ordered or held."""
-        body = self.body_serializer_class(data=request.data, context={"request": request})
-        priced = self.price(person_of(request), body.order_request(), body)
+        priced = self.price(person_of(request), self.read(request))
         return Response(self.get_serializer(priced).data)
 
-    def price(self, buyer: User, wanted: OrderRequest, body: OrderInSerializer) -> Quote:
-        return quote_for(request=wanted, moment=timezone.now())
+    def price(self, buyer: User, given: dict[str, Any]) -> Quote:
+        return quote_for(request=self.wanted(given), moment=timezone.now())
 
 
 class _OwnOrderView(GenericAPIView):
@@ -154,20 +166,19 @@ class OrderPayView(_OwnOrderView):
         once, and the answer is the order as it is then. A paid order is answered as it is.
         """
         order = self.order(public_id)
-        body = PayInSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        provider = provider_named(body.validated_data["provider"])
+        given = shared(PayInSerializer).run_validation(request.data)
+        provider = provider_named(given["provider"])
         payment = None
         if order.status != OrderStatus.PAID:
             try:
-                payment = self._begin(order, provider, body.validated_data.get("outcome"))
+                payment = self._begin(order, provider, given.get("outcome"))
             except NotPayable:
                 # The same request, sent twice at once, may have paid it meanwhile.
                 order.refresh_from_db(fields=["status", "paid_at"])
                 if order.status != OrderStatus.PAID:
                     raise
         order.payment = self._shown_payment(payment)  # type: ignore[attr-defined]
-        return Response(_out(PaidOrderSerializer).to_representation(order))
+        return Response(shared(PaidOrderSerializer).to_representation(order))
 
     def _begin(self, order: Order, provider: Provider, outcome: str | None) -> Payment:
         return_url = self.request.build_absolute_uri(f"/orders/{order.public_id}/")

@@ -16,7 +16,6 @@ from accounts.models import User
 from accounts.requester import person_of
 from accounts.serializers import ErrorSerializer
 from catalog import order_api
-from catalog.checkout import OrderRequest
 from catalog.coupons import claimed_coupons
 from catalog.models import Coupon, DiscountKind, Order
 from catalog.order_serializers import (
@@ -52,15 +51,16 @@ class LiveOrderInSerializer(OrderInSerializer):
     def context_of(self, given: dict[str, Any]) -> str:
         return f"live-session-{given['live_session']}" if given["live_session"] else ""
 
-    def session(self, person: User) -> LiveSession | None:
-        """Raises NotFromThere for one that the person may not know of."""
-        pk = self.validated_data["live_session"]
-        if pk is None:
-            return None
-        session = LiveSession.objects.visible_to(person).filter(pk=pk).first()
-        if session is None:
-            raise NotFromThere
-        return session
+
+def session_of(given: dict[str, Any], person: User) -> LiveSession | None:
+    """The session of a body. Raises NotFromThere for one that the person may not know of."""
+    pk = given["live_session"]
+    if pk is None:
+        return None
+    session = LiveSession.objects.visible_to(person).filter(pk=pk).first()
+    if session is None:
+        raise NotFromThere
+    return session
 
 
 class OrderListView(order_api.OrderListView):
@@ -79,13 +79,12 @@ class OrderListView(order_api.OrderListView):
 
     post.__doc__ = order_api.OrderListView.post.__doc__
 
-    def place(self, buyer: User, wanted: OrderRequest, key: str, body: OrderInSerializer) -> Order:
-        assert isinstance(body, LiveOrderInSerializer)
+    def place(self, buyer: User, key: str, given: dict[str, Any]) -> Order:
         return place_order(
             buyer=buyer,
-            request=wanted,
+            request=self.wanted(given),
             key=key,
-            session=body.session(buyer),
+            session=session_of(given, buyer),
             moment=timezone.now(),
         )
 
@@ -105,9 +104,9 @@ class OrderQuoteView(order_api.OrderQuoteView):
 
     post.__doc__ = order_api.OrderQuoteView.post.__doc__
 
-    def price(self, buyer: User, wanted: OrderRequest, body: OrderInSerializer) -> Quote:
-        assert isinstance(body, LiveOrderInSerializer)
-        return quote_for(request=wanted, session=body.session(buyer), moment=timezone.now())
+    def price(self, buyer: User, given: dict[str, Any]) -> Quote:
+        session = session_of(given, buyer)
+        return quote_for(request=self.wanted(given), session=session, moment=timezone.now())
 
 
 class SessionCouponSerializer(serializers.Serializer):
