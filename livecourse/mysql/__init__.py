@@ -1,0 +1,1 @@
+"""Django's own MySQL backend, with one round trip less in each transaction."""
