@@ -32,3 +32,8 @@ def address_of(request: HttpRequest | Request) -> str | None:
         return str(ip_address(nearest[0]))
     except ValueError:
         return None
+
+
+def has_phone(request: Request | HttpRequest) -> bool:
+    """Whether a phone asks, by what its browser calls itself."""
+    return "Mobi" in request.headers.get("User-Agent", "")

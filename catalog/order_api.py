@@ -17,7 +17,7 @@ from rest_framework.serializers import Serializer
 
 from accounts.models import User
 from accounts.paging import PagedByKeys, moment, whole
-from accounts.requester import address_of, person_of
+from accounts.requester import address_of, has_phone, person_of
 from accounts.serializers import ErrorSerializer
 from catalog.checkout import OrderRequest, cancel_order, place_order, quote_for
 from catalog.models import Order, OrderStatus, Payment
@@ -191,7 +191,7 @@ class OrderPayView(_OwnOrderView):
             provider=provider,
             return_url=return_url,
             moment=timezone.now(),
-            is_phone="Mobi" in self.request.headers.get("User-Agent", ""),
+            is_phone=has_phone(self.request),
             client_ip=address_of(self.request) or "",
         )
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from accounts.requester import address_of
+from accounts.requester import address_of, has_phone
 from accounts.requests import AuthenticatedHttpRequest
 from catalog.checkout import cancel_order
 from catalog.consultations import NoBooking, free_times, move_time
@@ -33,7 +33,8 @@ from catalog.models import (
     Purchase,
     SandboxPayment,
 )
-from catalog.payments.provider import Outcome, ProviderUnavailable
+from catalog.payments.paying import OUTCOMES
+from catalog.payments.provider import ProviderUnavailable
 from catalog.payments.registry import (
     UnknownProvider,
     provider_named,
@@ -132,7 +133,7 @@ def pay_order(request: AuthenticatedHttpRequest, public_id: uuid.UUID) -> HttpRe
             provider=provider_named(request.POST.get("provider", "")),
             return_url=request.build_absolute_uri(here),
             moment=timezone.now(),
-            is_phone="Mobi" in request.headers.get("User-Agent", ""),
+            is_phone=has_phone(request),
             client_ip=address_of(request) or "",
         )
     except ProviderUnavailable:
@@ -213,8 +214,7 @@ def decide_in_sandbox(request: HttpRequest, reference: uuid.UUID) -> HttpRespons
     """Pay or decline, and go back to the order."""
     provider = _the_sandbox()
     payment = get_object_or_404(SandboxPayment, reference=reference)
-    outcomes = {"success": Outcome.SUCCEEDED, "decline": Outcome.FAILED}
-    if (outcome := outcomes.get(request.POST.get("outcome", ""))) is not None:
+    if (outcome := OUTCOMES.get(request.POST.get("outcome", ""))) is not None:
         provider.decide(payment.reference.hex, outcome)
     return redirect(payment.return_url)
 
