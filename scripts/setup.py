@@ -28,11 +28,15 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 # What mysqlclient is compiled with.
 COMPILER_PACKAGES = ["gcc", "pkg-config", "libmariadb-dev", "python3-dev"]
 # What the tests start and drive besides. All names are Debian's and Ubuntu's.
-TEST_PACKAGES = ["mariadb-server", "redis-server", "chromium", "fonts-noto-cjk"]
+TEST_PACKAGES = [
+    *("mariadb-server", "redis-server", "chromium", "fonts-noto-cjk"),
+    *("nginx", "libnginx-mod-rtmp", "ffmpeg"),
+]
 # Files of node_modules that pages load, by the name under static/vendor/.
 BROWSER_FILES = {
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
     "echarts.min.js": "echarts/dist/echarts.min.js",
+    "hls.light.min.js": "hls.js/dist/hls.light.min.js",
     "axe.min.js": "axe-core/axe.min.js",
 }
 

@@ -1,4 +1,4 @@
-"""Live sessions: when, by whom, showing what, and who took part."""
+"""Live sessions: when, by whom, showing what, what was ordered there and who waits for it."""
 
 from __future__ import annotations
 
@@ -101,6 +101,43 @@ class LiveSession(models.Model):
         return self.status == SessionStatus.LIVE
 
 
+class ChangeCause(models.TextChoices):
+    SELLER = "seller", _("the seller")
+    STREAM = "stream", _("the stream")
+    CLOCK = "clock", _("the clock")
+
+
+class SessionChange(models.Model):
+    """One change of the status of a live session: an append-only record."""
+
+    live_session = models.ForeignKey(LiveSession, models.CASCADE, related_name="changes")
+    before = models.CharField(_("before"), max_length=9, choices=SessionStatus.choices)
+    after = models.CharField(_("after"), max_length=9, choices=SessionStatus.choices)
+    cause = models.CharField(_("caused by"), max_length=8, choices=ChangeCause.choices)
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("changed by"),
+    )
+    changed_at = models.DateTimeField(_("changed at"))
+
+    class Meta:
+        verbose_name = _("change of a live session")
+        verbose_name_plural = _("changes of live sessions")
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(before=F("after")), name="session_change_changes_something"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.live_session_id} {self.before} → {self.after}"
+
+
 class ShowcaseItem(models.Model):
     """One course in the showcase of one live session, at its place."""
 
@@ -120,6 +157,29 @@ class ShowcaseItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}. {self.course}"
+
+
+class PinnedSpan(models.Model):
+    """From when until when a course was pinned in a live session: chapters, and marks on curves."""
+
+    live_session = models.ForeignKey(LiveSession, models.CASCADE, related_name="pinned_spans")
+    course = models.ForeignKey(Course, models.PROTECT, related_name="+", verbose_name=_("course"))
+    pinned_at = models.DateTimeField(_("pinned at"))
+    unpinned_at = models.DateTimeField(_("until"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("time of a pinned course")
+        verbose_name_plural = _("times of pinned courses")
+        ordering = ["pinned_at", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(unpinned_at__isnull=True) | Q(unpinned_at__gte=F("pinned_at")),
+                name="pinned_span_ends_after_start",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.live_session_id} {self.course_id} {self.pinned_at}"
 
 
 class SessionPromotion(models.Model):
@@ -169,34 +229,6 @@ class OrderAttribution(models.Model):
 
     def __str__(self) -> str:
         return f"{self.order_id} {self.live_session_id}"
-
-
-class ChatMessage(models.Model):
-    """One line of chat. Hidden ones stay in the table for the audit."""
-
-    live_session = models.ForeignKey(LiveSession, models.CASCADE, related_name="messages")
-    author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("author")
-    )
-    text = models.CharField(_("text"), max_length=500)
-    sent_at = models.DateTimeField(_("sent at"), default=timezone.now)
-    hidden_at = models.DateTimeField(_("hidden at"), null=True, blank=True)
-    hidden_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name=_("hidden by"),
-    )
-
-    class Meta:
-        verbose_name = _("chat message")
-        verbose_name_plural = _("chat messages")
-        indexes = [models.Index(fields=["live_session", "id"], name="chat_in_order")]
-
-    def __str__(self) -> str:
-        return self.text
 
 
 class Reminder(models.Model):
