@@ -37,6 +37,8 @@ BROWSER_FILES = {
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
     "echarts.min.js": "echarts/dist/echarts.min.js",
     "hls.light.min.js": "hls.js/dist/hls.light.min.js",
+    # The one above names it, so that static files are not complete without it.
+    "hls.light.min.js.map": "hls.js/dist/hls.light.min.js.map",
     "axe.min.js": "axe-core/axe.min.js",
 }
 
