@@ -1,14 +1,12 @@
-"""Live sessions in the admin, what was said in them, and who wants to be reminded."""
+"""Live sessions in the admin, and who wants to be reminded of them."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, Field, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, Field, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -28,14 +26,9 @@ from accounts.seller_admin import (
     PartInline,
     RuledModelAdmin,
     SellerRowsAdmin,
-    admin_link,
     path_to_seller,
 )
-from accounts.templatetags.people import public_name
-from catalog.models import Purchase
-from catalog.templatetags.catalog_pages import money
 from streams.models import (
-    ChatMessage,
     LiveSession,
     OrderAttribution,
     Reminder,
@@ -314,88 +307,6 @@ class LiveSessionAdmin(SellerRowsAdmin):
 def _number_of(model: type[ShowcaseItem | Reminder | OrderAttribution]) -> Coalesce:
     rows = model.objects.filter(live_session=OuterRef("pk")).order_by().values("live_session")
     return Coalesce(Subquery(rows.annotate(v=Count("pk")).values("v")), 0)
-
-
-@admin.register(OrderAttribution)
-class OrderAttributionAdmin(RuledModelAdmin):
-    """Which orders came from which live session; the checkout writes it down, nobody else."""
-
-    list_display = ["order_link", "live_session", "order_status", "amount", "placed_at"]
-    list_select_related = ["order", "live_session"]
-    list_filter = [
-        ("live_session", OwnedRowFilter),
-        ("order__status", ChoicesDropdownFilter),
-    ]
-    operator_filter = [("live_session__seller", OwnedRowFilter)]
-    search_fields = ["live_session__title", "order__public_id"]
-    ordering = ["-order"]
-    fields = ["order_link", "session_link", ("order_status", "amount"), "placed_at"]
-    readonly_fields = ["order_link", "session_link", "order_status", "amount", "placed_at"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        lines = Purchase.objects.managed_by(request.user).filter(order=OuterRef("order"))
-        sums = lines.order_by().values("order").annotate(v=Sum("price")).values("v")
-        rows = super().get_queryset(request).select_related(*self.list_select_related)
-        return rows.annotate(managed_amount=Subquery(sums))
-
-    @display(description=gettext_lazy("order"), ordering="order")
-    def order_link(self, row: OrderAttribution) -> str:
-        return admin_link(row.order)
-
-    @display(description=gettext_lazy("live session"))
-    def session_link(self, row: OrderAttribution) -> str:
-        return admin_link(row.live_session)
-
-    @display(description=gettext_lazy("status"), ordering="order__status")
-    def order_status(self, row: OrderAttribution) -> str:
-        return row.order.get_status_display()
-
-    @display(description=gettext_lazy("amount"), ordering="managed_amount")
-    def amount(self, row: OrderAttribution) -> str:
-        return money(row.managed_amount or Decimal(0), row.order.currency)
-
-    @display(description=gettext_lazy("placed at"), ordering="order__created_at")
-    def placed_at(self, row: OrderAttribution) -> datetime:
-        return row.order.created_at
-
-
-@admin.register(ChatMessage)
-class ChatMessageAdmin(RuledModelAdmin):
-    """What was said, hidden lines included."""
-
-    list_display = ["text", "author_name", "live_session", "sent_at", "hidden_at"]
-    list_select_related = ["author", "live_session"]
-    list_filter = [
-        ("live_session", OwnedRowFilter),
-        ("hidden_at", admin.EmptyFieldListFilter),
-    ]
-    operator_filter = [("live_session__seller", OwnedRowFilter)]
-    operator_sees = {"author_name": "author_link", "hider_name": "hider_link"}
-    operator_search = ["author__email", "author__display_name"]
-    search_fields = ["text", "live_session__title"]
-    ordering = ["-pk"]
-    fields = ["session_link", "author_name", "text", ("sent_at", "hidden_at", "hider_name")]
-    readonly_fields = ["session_link", "author_name", "hider_name"]
-
-    @display(description=gettext_lazy("live session"))
-    def session_link(self, message: ChatMessage) -> str:
-        return admin_link(message.live_session)
-
-    @display(description=gettext_lazy("author"))
-    def author_name(self, message: ChatMessage) -> str:
-        return public_name(message.author)
-
-    @display(description=gettext_lazy("author"))
-    def author_link(self, message: ChatMessage) -> str:
-        return admin_link(message.author)
-
-    @display(description=gettext_lazy("hidden by"))
-    def hider_name(self, message: ChatMessage) -> str:
-        return public_name(message.hidden_by) if message.hidden_by else ""
-
-    @display(description=gettext_lazy("hidden by"))
-    def hider_link(self, message: ChatMessage) -> str:
-        return admin_link(message.hidden_by)
 
 
 @admin.register(Reminder)

@@ -1,0 +1,5 @@
+"""Live sessions in the admin."""
+
+from streams.admin import chat, orders, sessions
+
+__all__ = ["chat", "orders", "sessions"]
