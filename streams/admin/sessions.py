@@ -37,12 +37,9 @@ from streams.models import (
     SessionStatus,
     ShowcaseItem,
 )
-from streams.scheduling import (
+from streams.session_life import (
     PLANNED,
-    NothingToShow,
-    NoTimeSet,
-    NotPlannable,
-    SomebodyWaits,
+    ChangeNotAllowed,
     announce_sessions,
     take_back_sessions,
 )
@@ -53,11 +50,6 @@ STATUS_COLOURS = {
     SessionStatus.LIVE: "danger",
     SessionStatus.ENDED: "default",
     SessionStatus.REPLAY: "success",
-}
-_REASONS = {
-    NoTimeSet: gettext_lazy("“%(title)s” needs a beginning that lies ahead."),
-    NothingToShow: gettext_lazy("“%(title)s” needs a course on sale in its showcase."),
-    SomebodyWaits: gettext_lazy("Viewers wait for “%(title)s”; it cannot be taken back."),
 }
 
 
@@ -264,9 +256,9 @@ class LiveSessionAdmin(SellerRowsAdmin):
     @action(description=gettext_lazy("Announce"), permissions=["change"])
     def announce(self, request: HttpRequest, sessions: QuerySet[LiveSession]) -> None:
         try:
-            n = announce_sessions(sessions, moment=timezone.now())
-        except NotPlannable as error:
-            self._refuse(request, error)
+            n = announce_sessions(sessions, by=request.user, moment=timezone.now())
+        except ChangeNotAllowed as error:
+            self.message_user(request, str(error), messages.ERROR)
             return
         text = ngettext("%(n)d session is announced now.", "%(n)d sessions are announced now.", n)
         self.message_user(request, text % {"n": n}, messages.SUCCESS)
@@ -274,9 +266,9 @@ class LiveSessionAdmin(SellerRowsAdmin):
     @action(description=gettext_lazy("Take back into drafts"), permissions=["change"])
     def take_back(self, request: HttpRequest, sessions: QuerySet[LiveSession]) -> None:
         try:
-            n = take_back_sessions(sessions)
-        except NotPlannable as error:
-            self._refuse(request, error)
+            n = take_back_sessions(sessions, by=request.user, moment=timezone.now())
+        except ChangeNotAllowed as error:
+            self.message_user(request, str(error), messages.ERROR)
             return
         text = ngettext("%(n)d session is a draft again.", "%(n)d sessions are drafts again.", n)
         self.message_user(request, text % {"n": n}, messages.SUCCESS)
@@ -298,10 +290,6 @@ class LiveSessionAdmin(SellerRowsAdmin):
     def _is_in(self, request: HttpRequest, status: SessionStatus) -> bool:
         session = edited_session(request)
         return session is not None and session.status == status
-
-    def _refuse(self, request: HttpRequest, error: NotPlannable) -> None:
-        text = str(_REASONS[type(error)]) % {"title": error.session.title}
-        self.message_user(request, text, messages.ERROR)
 
 
 def _number_of(model: type[ShowcaseItem | Reminder | OrderAttribution]) -> Coalesce:

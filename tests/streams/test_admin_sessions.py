@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from catalog.models import CourseStatus
 from streams.models import LiveSession, SessionStatus
-from streams.scheduling import (
+from streams.session_life import (
     NothingToShow,
     NoTimeSet,
     SomebodyWaits,
@@ -39,7 +39,7 @@ def draft(**fields: Any) -> LiveSession:
 
 def test_it_announces_drafts_and_leaves_other_sessions_alone() -> None:
     session, ended = draft(), LiveSessionFactory(ended=True)
-    assert announce_sessions([session, ended], moment=NOW) == 1
+    assert announce_sessions([session, ended], by=session.seller, moment=NOW) == 1
     session.refresh_from_db()
     ended.refresh_from_db()
     assert (session.status, ended.status) == (SessionStatus.SCHEDULED, SessionStatus.ENDED)
@@ -49,7 +49,7 @@ def test_it_announces_drafts_and_leaves_other_sessions_alone() -> None:
 def test_it_announces_no_session_without_a_beginning_ahead(begins: datetime | None) -> None:
     ready, session = draft(), draft(scheduled_at=begins)
     with pytest.raises(NoTimeSet):
-        announce_sessions([ready, session], moment=NOW)
+        announce_sessions([ready, session], by=session.seller, moment=NOW)
     assert set(LiveSession.objects.values_list("status", flat=True)) == {SessionStatus.DRAFT}
 
 
@@ -57,15 +57,15 @@ def test_it_announces_no_session_without_a_course_on_sale() -> None:
     session = LiveSessionFactory(draft=True, scheduled_at=NOW + timedelta(days=1))
     ShowcaseItemFactory(live_session=session, course__status=CourseStatus.ARCHIVED)
     with pytest.raises(NothingToShow):
-        announce_sessions([session], moment=NOW)
+        announce_sessions([session], by=session.seller, moment=NOW)
 
 
 def test_it_takes_back_only_what_nobody_waits_for() -> None:
     session = LiveSessionFactory()
-    assert take_back_sessions([session]) == 1
+    assert take_back_sessions([session], by=session.seller, moment=NOW) == 1
     awaited = ReminderFactory().live_session
     with pytest.raises(SomebodyWaits):
-        take_back_sessions([awaited])
+        take_back_sessions([awaited], by=awaited.seller, moment=NOW)
     awaited.refresh_from_db()
     assert awaited.status == SessionStatus.SCHEDULED
 
