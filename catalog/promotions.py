@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from decimal import Decimal
+
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
-from catalog.models import Promotion, Purchase
+from accounts.models import User
+from catalog.models import Course, Promotion, Purchase
 
 
 class SeatsTaken(Exception):
@@ -17,6 +22,65 @@ class SeatsTaken(Exception):
     def __init__(self, n_taken: int) -> None:
         super().__init__(f"{n_taken} seats are taken already")
         self.n_taken = n_taken
+
+
+class NotBelowListPrice(Exception):
+    """A promotion lowers the price; this one would not."""
+
+    def __init__(self, course: Course) -> None:
+        amount = f"{course.list_price} {course.currency}"
+        text = _("The price must be below the list price, %(price)s.")
+        super().__init__(text % {"price": amount})
+        self.course = course
+
+
+def ensure_below_list_price(course: Course, price: Decimal) -> None:
+    """Raise NotBelowListPrice unless a promotion at this price lowers that of the course."""
+    if price >= course.list_price:
+        raise NotBelowListPrice(course)
+
+
+def begin_promotion(
+    course: Course,
+    *,
+    price: Decimal,
+    seats: int | None,
+    is_public: bool,
+    by: User,
+    moment: datetime,
+    lasts: timedelta,
+) -> Promotion:
+    """Lower the price of the course from now on; its history says by whom.
+
+    Raises NotBelowListPrice, and ValidationError for what no promotion can hold.
+    """
+    ensure_below_list_price(course, price)
+    promotion = Promotion(
+        course=course,
+        price=price,
+        seats=seats,
+        seats_left=seats,
+        is_public=is_public,
+        starts_at=moment,
+        ends_at=moment + lasts,
+    )
+    promotion.full_clean(exclude=["course"], validate_constraints=False)
+    promotion._history_user = by
+    promotion.save()
+    return promotion
+
+
+@transaction.atomic
+def stop_promotion(promotion: Promotion, *, by: User, moment: datetime) -> bool:
+    """End it now; False when it had ended. Who holds a seat at its price keeps it."""
+    row = Promotion.objects.select_for_update().get(pk=promotion.pk)
+    if not row.is_active or row.ends_at <= moment:
+        return False
+    # It lasts for some time, however short.
+    row.ends_at = max(moment, row.starts_at + timedelta(milliseconds=1))
+    row._history_user = by
+    row.save(update_fields=["ends_at"])
+    return True
 
 
 @transaction.atomic

@@ -21,7 +21,13 @@ from accounts.seller_admin import (
     SellerRowsAdmin,
 )
 from catalog.models import Coupon, DiscountKind, Promotion
-from catalog.promotions import SeatsTaken, change_seats
+from catalog.new_coupons import discount_faults
+from catalog.promotions import (
+    NotBelowListPrice,
+    SeatsTaken,
+    change_seats,
+    ensure_below_list_price,
+)
 from catalog.templatetags.catalog_pages import money
 
 
@@ -42,20 +48,13 @@ class CouponForm(_WindowForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         kind, percent, amount = (cleaned.get(name) for name in ("kind", "percent", "amount"))
-        if kind == DiscountKind.PERCENT:
-            self._wants("percent", percent, leave_empty="amount", filled=amount)
-        elif kind == DiscountKind.AMOUNT:
-            self._wants("amount", amount, leave_empty="percent", filled=percent)
+        for name, fault in discount_faults(kind, percent=percent, amount=amount).items():
+            if name not in self.errors:
+                self.add_error(name, fault)
         seller_id = self.instance.seller_id or getattr(cleaned.get("seller"), "pk", None)
         if any(course.seller_id != seller_id for course in cleaned.get("courses") or []):
             self.add_error("courses", _("Every course must be of the coupon's seller."))
         return cleaned
-
-    def _wants(self, name: str, value: Any, *, leave_empty: str, filled: Any) -> None:
-        if name not in self.errors and (value is None or value <= 0):
-            self.add_error(name, _("This kind of coupon needs a value above zero here."))
-        if filled is not None:
-            self.add_error(leave_empty, _("Leave this empty for this kind of coupon."))
 
 
 @admin.register(Coupon)
@@ -113,12 +112,11 @@ class PromotionForm(_WindowForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         course, price = cleaned.get("course"), cleaned.get("price")
-        if course and price is not None and price >= course.list_price:
-            self.add_error(
-                "price",
-                _("The price must be below the list price, %(price)s.")
-                % {"price": money(course.list_price, course.currency)},
-            )
+        if course and price is not None:
+            try:
+                ensure_below_list_price(course, price)
+            except NotBelowListPrice as error:
+                self.add_error("price", str(error))
         seats, promotion = cleaned.get("seats"), self.instance
         if seats is not None and promotion.pk and self.initial["seats"] is not None:
             n_taken = self.initial["seats"] - promotion.seats_left
