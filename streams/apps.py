@@ -9,9 +9,12 @@ class StreamsConfig(AppConfig):
     verbose_name = _("Live sessions")
 
     def ready(self) -> None:
+        from accounts.outbox import register_letter
         from accounts.personal_data import register_holder
-        from streams import personal_data
+        from streams import draw_letters, personal_data
+        from streams.draws import WON_LETTER
 
         register_holder(
             "streams", export=personal_data.export_viewer, erase=personal_data.erase_viewer
         )
+        register_letter(WON_LETTER, draw_letters.write_won)
