@@ -320,6 +320,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=10),
         "options": {"expires": 9},
     },
+    "send_reminders": {
+        "task": "streams.send_reminders",
+        "schedule": timedelta(seconds=20),
+        "options": {"expires": 19},
+    },
     "tidy_broker": {
         "task": "livecourse.tidy_broker",
         "schedule": timedelta(hours=6),
@@ -391,6 +396,14 @@ except (ValueError, ImproperlyConfigured):
     ORDER_HOLD_MINUTES = 0
 if not 1 <= ORDER_HOLD_MINUTES <= 120:
     raise ImproperlyConfigured("ORDER_HOLD_MINUTES must be a whole number from 1 to 120")
+
+# How long before a live session begins those who wait for it are told.
+try:
+    REMINDER_MINUTES = env.int("REMINDER_MINUTES", default=15)
+except (ValueError, ImproperlyConfigured):
+    REMINDER_MINUTES = 0
+if not 1 <= REMINDER_MINUTES <= 1440:
+    raise ImproperlyConfigured("REMINDER_MINUTES must be a whole number from 1 to 1440")
 
 
 def _key_text(name: str, value: str) -> str:

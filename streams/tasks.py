@@ -1,0 +1,17 @@
+"""The clock's way to live sessions: what is due in them."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.db import OperationalError
+from django.utils import timezone
+
+from streams.reminders import send_due_reminders
+
+# A database that restarts is back within seconds; anything else waits for the next round.
+RETRYING = {"autoretry_for": (OperationalError,), "retry_backoff": 2, "max_retries": 3}
+
+
+@shared_task(name="streams.send_reminders", **RETRYING)
+def send_reminders() -> None:
+    send_due_reminders(moment=timezone.now())
