@@ -17,6 +17,7 @@ from analytics import api as analytics
 from catalog import api as catalog
 from catalog import order_api as orders
 from streams import api as streams
+from streams import games_api as games
 from streams import order_api as live_orders
 
 
@@ -64,6 +65,16 @@ urlpatterns = [
         "live-sessions/<int:pk>/coupons/<int:coupon>/",
         live_orders.SessionCouponClaimView.as_view(),
         name="claim_coupon",
+    ),
+    path(
+        "live-sessions/<int:pk>/polls/<int:poll>/vote/", games.PollVoteView.as_view(), name="vote"
+    ),
+    path("live-sessions/<int:pk>/draws/", games.DrawListView.as_view(), name="draws"),
+    path("live-sessions/<int:pk>/draws/<int:draw>/", games.DrawView.as_view(), name="draw"),
+    path(
+        "live-sessions/<int:pk>/draws/<int:draw>/entry/",
+        games.DrawEntryView.as_view(),
+        name="draw_entry",
     ),
     path("enrollments/", catalog.EnrollmentListView.as_view(), name="enrollments"),
     path("lessons/<int:pk>/progress/", catalog.LessonProgressView.as_view(), name="progress"),

@@ -28,8 +28,11 @@ from catalog.pricing import MixedCurrencies, TotalTooLarge
 from catalog.reviews import AlreadyReviewed, NotEnrolled
 from livecourse.api_bodies import BodyTooLarge
 from livecourse.database_away import DatabaseAway, is_database_away
+from streams.draws import DrawClosed, MayNotEnter
 from streams.live_orders import NotFromThere
+from streams.polls import AlreadyVoted, PollClosed, UnknownOption
 from streams.reminders import NotScheduled
+from streams.taking_part import Banned, NotLive
 
 # What a rule refuses: the status that the API answers, and the code that a program can test.
 REFUSALS: dict[type[Exception], tuple[int, str]] = {
@@ -44,6 +47,12 @@ REFUSALS: dict[type[Exception], tuple[int, str]] = {
     NotPayable: (status.HTTP_409_CONFLICT, "not_payable"),
     KeyReused: (status.HTTP_422_UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
     EndedByOperator: (status.HTTP_409_CONFLICT, "ended_by_operator"),
+    AlreadyVoted: (status.HTTP_409_CONFLICT, "already_voted"),
+    PollClosed: (status.HTTP_409_CONFLICT, "poll_closed"),
+    DrawClosed: (status.HTTP_409_CONFLICT, "draw_closed"),
+    NotLive: (status.HTTP_409_CONFLICT, "not_live"),
+    Banned: (status.HTTP_403_FORBIDDEN, "banned"),
+    MayNotEnter: (status.HTTP_403_FORBIDDEN, "may_not_enter"),
     NotEnrolled: (status.HTTP_403_FORBIDDEN, "not_enrolled"),
     NotALearner: (status.HTTP_403_FORBIDDEN, "not_enrolled"),
     EmailUnconfirmed: (status.HTTP_403_FORBIDDEN, "email_unconfirmed"),
@@ -63,6 +72,7 @@ FIELD_ERRORS: dict[type[Exception], tuple[str, str]] = {
     BelowMinimumSpend: ("coupon", "below_minimum_spend"),
     UnknownProvider: ("provider", "unknown_provider"),
     CurrencyNotTaken: ("provider", "currency_not_taken"),
+    UnknownOption: ("option", "unknown_option"),
     PositionBeyondEnd: ("position_seconds", "beyond_end"),
 }
 

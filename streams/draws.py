@@ -147,7 +147,7 @@ def enter_draw(draw_id: int, *, viewer: User, moment: datetime) -> DrawEntry:
     One need not be in the room, but signed in. Raises DrawClosed, MayNotEnter, NotLive or Banned.
     """
     draw = Draw.objects.select_related("live_session").get(pk=draw_id)
-    if (has := _entry_in(draw_id, viewer)) is not None:
+    if (has := entry_in(draw, viewer)) is not None:
         return has
     if draw.drawn_at is not None or draw.closes_at <= moment:
         raise DrawClosed
@@ -162,7 +162,7 @@ def enter_draw(draw_id: int, *, viewer: User, moment: datetime) -> DrawEntry:
             )
     except IntegrityError:
         # The same viewer from another tab, a moment ago.
-        if (has := _entry_in(draw_id, viewer)) is None:
+        if (has := entry_in(draw, viewer)) is None:
             raise
         return has
     # Only now: by its foreign key the entry holds the row of the draw, shared with other entries,
@@ -224,7 +224,7 @@ def draw_due(moment: datetime) -> int:
 
 def draw_part(session_id: int) -> DrawPart | None:
     """The newest draw of a session, as the room shows it; None without one."""
-    draw = Draw.objects.filter(live_session=session_id).order_by("-pk").first()
+    draw = newest_draw(session_id)
     if draw is None:
         return None
     return {
@@ -238,6 +238,11 @@ def draw_part(session_id: int) -> DrawPart | None:
         "secret": secret_of(draw),
         "winners": [{"ticket": entry.ticket, "name": name_of(entry)} for entry in winners_of(draw)],
     }
+
+
+def newest_draw(session_id: int) -> Draw | None:
+    """The open draw of a session, or the last one that was open."""
+    return Draw.objects.filter(live_session=session_id).order_by("-pk").first()
 
 
 def secret_of(draw: Draw) -> str | None:
@@ -260,15 +265,20 @@ def name_of(entry: DrawEntry) -> str:
     return f"{public_name(entry.entrant)[:1]}**"
 
 
-def entry_of(user: User | AnonymousUser, session_id: int) -> str | None:
-    """The viewer's ticket in the session's newest draw."""
+def tickets_of(draw: Draw) -> list[str]:
+    """Every ticket of the draw, in the order of entry."""
+    return list(draw.entries.order_by("pk").values_list("ticket", flat=True))
+
+
+def entry_in(draw: Draw, user: User | AnonymousUser) -> DrawEntry | None:
+    """The viewer's entry in the draw."""
     if not user.is_authenticated:
         return None
-    draws = Draw.objects.filter(live_session=session_id).order_by("-pk")
-    draw_id = draws.values_list("pk", flat=True).first()
-    entry = _entry_in(draw_id, user) if draw_id else None
+    return DrawEntry.objects.filter(draw=draw, entrant=user).first()
+
+
+def entry_of(user: User | AnonymousUser, session_id: int) -> str | None:
+    """The viewer's ticket in the session's newest draw."""
+    draw = newest_draw(session_id)
+    entry = entry_in(draw, user) if draw else None
     return entry.ticket if entry else None
-
-
-def _entry_in(draw_id: int, viewer: User) -> DrawEntry | None:
-    return DrawEntry.objects.filter(draw=draw_id, entrant=viewer).first()

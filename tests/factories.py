@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -45,8 +46,13 @@ from catalog.models import (
 )
 from streams.models import (
     ChatMessage,
+    Draw,
+    DrawEntry,
     LiveSession,
     OrderAttribution,
+    Poll,
+    PollOption,
+    PollVote,
     Reminder,
     SessionCoupon,
     SessionPromotion,
@@ -366,6 +372,58 @@ class ReminderFactory(DjangoModelFactory):
 
     live_session = factory.SubFactory(LiveSessionFactory)
     user = factory.SubFactory(UserFactory)
+
+
+class PollFactory(DjangoModelFactory):
+    """An open poll in a live session; its answers are made by PollOptionFactory."""
+
+    class Meta:
+        model = Poll
+
+    live_session = factory.SubFactory(LiveSessionFactory, live=True)
+    question = "Which one?"
+
+
+class PollOptionFactory(DjangoModelFactory):
+    class Meta:
+        model = PollOption
+
+    poll = factory.SubFactory(PollFactory)
+    text = factory.Sequence(lambda n: f"Answer {n}")
+    position = factory.Sequence(lambda n: n)
+
+
+class PollVoteFactory(DjangoModelFactory):
+    class Meta:
+        model = PollVote
+
+    poll = factory.SelfAttribute("option.poll")
+    option = factory.SubFactory(PollOptionFactory)
+    voter = factory.SubFactory(UserFactory)
+
+
+class DrawFactory(DjangoModelFactory):
+    """An open draw in a live session, which closes in five minutes."""
+
+    class Meta:
+        model = Draw
+
+    live_session = factory.SubFactory(LiveSessionFactory, live=True)
+    prize = "A book"
+    secret = factory.Sequence(lambda n: f"{n:064x}")
+    commitment = factory.LazyAttribute(
+        lambda draw: hashlib.sha256(draw.secret.encode()).hexdigest()
+    )
+    closes_at = factory.LazyFunction(lambda: timezone.now() + timedelta(minutes=5))
+
+
+class DrawEntryFactory(DjangoModelFactory):
+    class Meta:
+        model = DrawEntry
+
+    draw = factory.SubFactory(DrawFactory)
+    entrant = factory.SubFactory(UserFactory)
+    ticket = factory.Sequence(lambda n: f"TICKET{n:04}")
 
 
 class EventFactory(DjangoModelFactory):

@@ -166,6 +166,12 @@ CHECKS: dict[str, tuple[Callable[[], models.Model], list[dict[str, object]]]] = 
         lambda: made.LiveSessionFactory(ended=True),
         [{"ended_at": made.LONG_AGO - timedelta(seconds=1)}],
     ),
+    "poll_closes_after_it_opened": (
+        made.PollFactory,
+        [{"closed_at": made.LONG_AGO - timedelta(seconds=1), "opened_at": made.LONG_AGO}],
+    ),
+    "draw_has_winners": (made.DrawFactory, [{"n_winners": 0}, {"n_winners": 101}]),
+    "draw_closes_after_it_opened": (made.DrawFactory, [{"closes_at": models.F("opened_at")}]),
     "event_has_somebody": (made.EventFactory, [{"user": None}]),
     "event_has_time_or_position": (made.EventFactory, [{"occurred_at": None}]),
     "event_kind_known": (made.EventFactory, [{"kind": 0}, {"kind": 99}]),
@@ -264,6 +270,26 @@ PAIRS: dict[str, tuple[Callable[..., models.Model], Callable[[], dict[str, objec
     "learning_once": (
         learning,
         lambda: {"user": made.UserFactory(), "course": made.CourseFactory()},
+    ),
+    "poll_option_once": (
+        made.PollOptionFactory,
+        lambda: {"poll": made.PollFactory(), "position": 0},
+    ),
+    "poll_vote_once": (
+        made.PollVoteFactory,
+        lambda: {"option": made.PollOptionFactory(), "voter": made.UserFactory()},
+    ),
+    "draw_entered_once": (
+        made.DrawEntryFactory,
+        lambda: {"draw": made.DrawFactory(), "entrant": made.UserFactory()},
+    ),
+    "draw_ticket_once": (
+        made.DrawEntryFactory,
+        lambda: {"draw": made.DrawFactory(), "ticket": "TICKET"},
+    ),
+    "draw_place_once": (
+        made.DrawEntryFactory,
+        lambda: {"draw": made.DrawFactory(), "place": 1},
     ),
 }
 

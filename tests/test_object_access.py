@@ -35,12 +35,14 @@ from tests.factories import (
     PASSWORD,
     ChatMessageFactory,
     CourseFactory,
+    DrawFactory,
     EnrollmentFactory,
     LessonFactory,
     LiveSessionFactory,
     ModelRunFactory,
     OperatorFactory,
     OrderFactory,
+    PollFactory,
     PurchaseFactory,
     SectionFactory,
     SellerFactory,
@@ -121,6 +123,21 @@ EXPECTED: dict[tuple[str, str], Line] = {
     ("claim_coupon", "PUT"): Line(
         200, SIGNED_IN, rows=("room", "coupon"), draft=hidden(anon=401, seller=400, operator=400)
     ),
+    ("vote", "PUT"): Line(
+        400,
+        SIGNED_IN,
+        rows=("room", "poll"),
+        draft=hidden(anon=401, seller=400, operator=400),
+        body={"option": 0},
+    ),
+    ("draws", "GET"): Line(rows=("room",), draft=DRAFT),
+    ("draw", "GET"): Line(rows=("room", "draw"), draft=DRAFT),
+    ("draw_entry", "PUT"): Line(
+        200,
+        {"anon": 401, "seller": 403, "operator": 403},
+        rows=("room", "draw"),
+        draft=hidden(anon=401, seller=409, operator=409),
+    ),
     ("orders", "GET"): Line(200, SIGNED_IN),
     ("orders", "POST"): Line(400, SIGNED_IN, body={"items": [1]}),
     ("quote", "POST"): Line(400, SIGNED_IN, body={"items": []}),
@@ -191,6 +208,8 @@ def world() -> dict[str, dict]:
         room = LiveSessionFactory(seller=seller, live=True) if name == "public" else session
         coupon = SessionCouponFactory(live_session=room, coupon__seller=seller).coupon
         rows[name] |= {"room": room.pk, "coupon": coupon.pk}
+        rows[name]["poll"] = PollFactory(live_session=room).pk
+        rows[name]["draw"] = DrawFactory(live_session=room).pk
     for name, owner in (("public", "viewer"), ("draft", "other_viewer")):
         order = OrderFactory(
             buyer=people[owner],
