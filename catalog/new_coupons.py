@@ -84,7 +84,7 @@ def make_coupon(
         ends_at=moment + lasts,
     )
     coupon.full_clean(exclude=["seller"], validate_constraints=False)
-    coupon._history_user = by
+    coupon._history_user = by  # type: ignore[attr-defined]
     coupon.save()
     return coupon
 
@@ -96,6 +96,6 @@ def bring_end_forward(coupon: Coupon, *, to: datetime, by: User) -> bool:
     if row.ends_at <= to:
         return False
     row.ends_at = to
-    row._history_user = by
+    row._history_user = by  # type: ignore[attr-defined]
     row.save(update_fields=["ends_at"])
     return True

@@ -65,7 +65,7 @@ def begin_promotion(
         ends_at=moment + lasts,
     )
     promotion.full_clean(exclude=["course"], validate_constraints=False)
-    promotion._history_user = by
+    promotion._history_user = by  # type: ignore[attr-defined]
     promotion.save()
     return promotion
 
@@ -78,7 +78,7 @@ def stop_promotion(promotion: Promotion, *, by: User, moment: datetime) -> bool:
         return False
     # It lasts for some time, however short.
     row.ends_at = max(moment, row.starts_at + timedelta(milliseconds=1))
-    row._history_user = by
+    row._history_user = by  # type: ignore[attr-defined]
     row.save(update_fields=["ends_at"])
     return True
 
