@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from streams.models import LiveSession, Restriction, RestrictionKind
+from streams.models import LiveSession, RestrictionKind
+from streams.restrictions import holding_in
 
 
 class CannotTakePart(Exception):
@@ -33,16 +33,5 @@ def ensure_may_take_part(*, viewer: User, session: LiveSession, moment: datetime
     """Raise NotLive or Banned. Whoever may only not write takes part all the same."""
     if not session.is_live:
         raise NotLive
-    if _bans(viewer, session, moment).exists():
+    if holding_in(session, moment=moment).filter(user=viewer, kind=RestrictionKind.BAN).exists():
         raise Banned
-
-
-def _bans(viewer: User, session: LiveSession, moment: datetime) -> QuerySet[Restriction]:
-    return Restriction.objects.filter(
-        Q(live_session=None) | Q(live_session=session),
-        Q(until=None) | Q(until__gt=moment),
-        seller=session.seller_id,
-        user=viewer,
-        kind=RestrictionKind.BAN,
-        lifted_at=None,
-    )
