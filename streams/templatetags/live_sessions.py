@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django import template
+from django.conf import settings
 from django.utils import timezone
 
 from catalog.models import Course
 from streams import covers, schedule
-from streams.models import LiveSession
+from streams.models import LiveSession, Reminder
 
 register = template.Library()
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Who waits for a session: whether the viewer does, how many do, and how long before the
+    beginning, in minutes, they are told."""
+
+    is_set: bool
+    n_waiting: int
+    minutes: int
 
 
 @register.filter
@@ -51,3 +64,15 @@ def zone_label() -> str:
     """The platform's offset from UTC now: UTC+08:00."""
     offset = timezone.localtime().strftime("%z")
     return f"UTC{offset[:3]}:{offset[3:]}"
+
+
+@register.simple_tag(takes_context=True)
+def reminder_of(context: dict[str, Any], session: LiveSession) -> Waiting:
+    """Whether the viewer asked to be reminded of the session, and how many did."""
+    user = context["request"].user
+    wishes = Reminder.objects.filter(live_session=session)
+    return Waiting(
+        is_set=user.is_authenticated and wishes.filter(user=user).exists(),
+        n_waiting=wishes.count(),
+        minutes=settings.REMINDER_MINUTES,
+    )
