@@ -27,6 +27,8 @@ GROUPS = [
         [
             ("streams.LiveSession", "live_tv"),
             ("streams.ChatMessage", "chat"),
+            ("streams.Poll", "ballot"),
+            ("streams.Draw", "featured_seasonal_and_gifts"),
             ("streams.Reminder", "notifications"),
         ],
     ),

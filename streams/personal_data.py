@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accounts.models import User
 from accounts.personal_data import Sections, rows
-from streams.models import ChatMessage, OrderAttribution, Reminder
+from streams.models import ChatMessage, DrawEntry, OrderAttribution, PollVote, Reminder
 
 
 def export_viewer(person: User) -> Sections:
@@ -18,6 +18,14 @@ def export_viewer(person: User) -> Sections:
             Reminder.objects.filter(user=person).order_by("pk"),
             *("live_session_id", "created_at", "sent_at"),
         ),
+        "poll_votes": rows(
+            PollVote.objects.filter(voter=person).order_by("pk"),
+            *("poll__live_session_id", "poll__question", "option__text", "voted_at"),
+        ),
+        "draw_entries": rows(
+            DrawEntry.objects.filter(entrant=person).order_by("pk"),
+            *("draw__live_session_id", "draw__prize", "ticket", "entered_at", "place"),
+        ),
         "order_sessions": rows(
             OrderAttribution.objects.filter(order__buyer=person).order_by("pk"),
             *("order__public_id", "live_session_id"),
@@ -29,3 +37,6 @@ def erase_viewer(person: User) -> None:
     """Drop what the person wrote and asked for."""
     ChatMessage.objects.filter(author=person).delete()
     Reminder.objects.filter(user=person).delete()
+    PollVote.objects.filter(voter=person).delete()
+    # The ticket stays, nobody's: without it the draw could not be checked any more.
+    DrawEntry.objects.filter(entrant=person).update(entrant=None)

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from rules import predicate
 
 from accounts.rules import grant, is_operator, is_staff, managed_through
-from streams.models import ChatMessage, LiveSession, OrderAttribution, Reminder, SessionStatus
+from streams.models import (
+    ChatMessage,
+    Draw,
+    LiveSession,
+    OrderAttribution,
+    Poll,
+    Reminder,
+    SessionStatus,
+)
 
 if TYPE_CHECKING:
     from accounts.rules import Person
@@ -23,6 +31,8 @@ own = managed_through("seller")
 
 grant(LiveSession, view=own, add=is_staff, change=own, delete=own & is_draft)
 grant(ChatMessage, view=managed_through("live_session__seller"))
+grant(Poll, view=managed_through("live_session__seller"))
+grant(Draw, view=managed_through("live_session__seller"))
 grant(OrderAttribution, view=managed_through("live_session__seller"))
 # Who wants to be reminded is nobody's business but theirs; sellers see how many do.
 grant(Reminder, view=is_operator)

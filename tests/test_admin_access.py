@@ -55,8 +55,10 @@ from catalog.models import (
 )
 from streams.models import (
     ChatMessage,
+    Draw,
     LiveSession,
     OrderAttribution,
+    Poll,
     Reminder,
     SessionCoupon,
     SessionPromotion,
@@ -68,6 +70,8 @@ from tests.factories import (
     ConsultationSlotFactory,
     CouponFactory,
     CourseFactory,
+    DrawEntryFactory,
+    DrawFactory,
     EnrollmentFactory,
     EventFactory,
     LedgerEntryFactory,
@@ -78,6 +82,8 @@ from tests.factories import (
     OrderAttributionFactory,
     OrderFactory,
     PaymentFactory,
+    PollFactory,
+    PollOptionFactory,
     PromotionFactory,
     PurchaseFactory,
     RefundFactory,
@@ -97,7 +103,7 @@ SECRET = "uniquely-hers"
 OWNED = {
     Course, Section, ConsultationSlot, Coupon, Promotion, Order, Purchase, Enrollment, Payment,
     Refund, LedgerEntry, Review, LiveSession, ChatMessage, OrderAttribution, SessionFigures,
-    Forecast, CourseRetention, LearningSummary, Event,
+    Forecast, CourseRetention, LearningSummary, Event, Poll, Draw,
 }  # fmt: skip
 OF_OPERATORS = {
     User, Letter, SandboxPayment, Reminder, Profile, Recommendation, CourseNeighbours,
@@ -179,6 +185,8 @@ def world() -> World:
         session,
         OrderAttributionFactory(order=order, live_session=session),
         ChatMessageFactory(live_session=session, author=world.viewer, text=f"Chat {SECRET}"),
+        PollFactory(live_session=session, question=f"Poll {SECRET}"),
+        DrawFactory(live_session=session, prize=f"Prize {SECRET}"),
         ReminderFactory(**of_session),
         world.viewer,
         LetterFactory(recipient=world.viewer, key=f"letter-{SECRET}"),
@@ -207,6 +215,8 @@ def world() -> World:
     SessionPromotion.objects.create(live_session=session, promotion=promotion)
     SessionCoupon.objects.create(live_session=session, coupon=coupon)
     world.rows = {type(row): row for row in made}
+    PollOptionFactory(poll=world.rows[Poll], text=f"Answer {SECRET}")
+    DrawEntryFactory(draw=world.rows[Draw], ticket=f"T-{SECRET}", place=1)
     return world
 
 
