@@ -49,7 +49,8 @@ _OWNED_PARTS = ("live_session", "section", "course", "promotion", "coupon")
 @cache
 def path_to_seller(model: type[Model]) -> str | None:
     """The look-up from a row to its seller (`section__course__seller`); None for no owner."""
-    keys = {field.name: field for field in model._meta.concrete_fields if field.many_to_one}
+    fields = model._meta.concrete_fields
+    keys = {field.name: field for field in fields if field.many_to_one or field.one_to_one}
     if "seller" in keys:
         return "seller"
     for name in _OWNED_PARTS:

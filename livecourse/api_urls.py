@@ -17,6 +17,7 @@ from analytics import api as analytics
 from catalog import api as catalog
 from catalog import order_api as orders
 from streams import api as streams
+from streams import chat_api as chat
 from streams import games_api as games
 from streams import order_api as live_orders
 
@@ -54,7 +55,34 @@ urlpatterns = [
     path("events/", analytics.EventIntakeView.as_view(), name="events"),
     path("live-sessions/", streams.LiveSessionListView.as_view(), name="live_sessions"),
     path("live-sessions/<int:pk>/", streams.LiveSessionView.as_view(), name="live_session"),
-    path("live-sessions/<int:pk>/messages/", streams.MessageListView.as_view(), name="messages"),
+    path("live-sessions/<int:pk>/messages/", chat.MessageListView.as_view(), name="messages"),
+    path(
+        "live-sessions/<int:pk>/messages/<int:message>/hidden/",
+        chat.HiddenMessageView.as_view(),
+        name="hidden_message",
+    ),
+    path(
+        "live-sessions/<int:pk>/messages/<int:message>/author/restriction/",
+        chat.AuthorRestrictionView.as_view(),
+        name="author_restriction",
+    ),
+    path(
+        "live-sessions/<int:pk>/restrictions/",
+        chat.RestrictionListView.as_view(),
+        name="restrictions",
+    ),
+    path(
+        "live-sessions/<int:pk>/restrictions/<int:restriction>/",
+        chat.RestrictionView.as_view(),
+        name="restriction",
+    ),
+    path("live-sessions/<int:pk>/moderators/", chat.ModeratorListView.as_view(), name="moderators"),
+    path(
+        "live-sessions/<int:pk>/moderators/<int:moderator>/",
+        chat.ModeratorView.as_view(),
+        name="moderator",
+    ),
+    path("live-sessions/<int:pk>/chat-rules/", chat.ChatRulesView.as_view(), name="chat_rules"),
     path("live-sessions/<int:pk>/reminder/", streams.ReminderView.as_view(), name="reminder"),
     path(
         "live-sessions/<int:pk>/coupons/",

@@ -30,6 +30,7 @@ from livecourse.api_bodies import BodyTooLarge
 from livecourse.database_away import DatabaseAway, is_database_away
 from streams.draws import DrawClosed, MayNotEnter
 from streams.live_orders import NotFromThere
+from streams.moderation import MayNotModerate, NotSuited, OutOfReach
 from streams.polls import AlreadyVoted, PollClosed, UnknownOption
 from streams.reminders import NotScheduled
 from streams.taking_part import Banned, NotLive
@@ -53,6 +54,9 @@ REFUSALS: dict[type[Exception], tuple[int, str]] = {
     NotLive: (status.HTTP_409_CONFLICT, "not_live"),
     Banned: (status.HTTP_403_FORBIDDEN, "banned"),
     MayNotEnter: (status.HTTP_403_FORBIDDEN, "may_not_enter"),
+    OutOfReach: (status.HTTP_409_CONFLICT, "out_of_reach"),
+    NotSuited: (status.HTTP_409_CONFLICT, "not_suited"),
+    MayNotModerate: (status.HTTP_403_FORBIDDEN, "not_a_moderator"),
     NotEnrolled: (status.HTTP_403_FORBIDDEN, "not_enrolled"),
     NotALearner: (status.HTTP_403_FORBIDDEN, "not_enrolled"),
     EmailUnconfirmed: (status.HTTP_403_FORBIDDEN, "email_unconfirmed"),

@@ -544,6 +544,7 @@ SPECTACULAR_SETTINGS = {
         "LevelEnum": "catalog.models.Level.choices",
         "TeachingLanguageEnum": "catalog.serializers.TEACHING_LANGUAGES",
         "SessionStatusEnum": "streams.models.SessionStatus.choices",
+        "RestrictionKindEnum": "streams.models.RestrictionKind.choices",
         "OrderStatusEnum": "catalog.models.OrderStatus.choices",
         "PaymentStatusEnum": "catalog.models.PaymentStatus.choices",
     },

@@ -17,14 +17,12 @@ from rest_framework.response import Response
 from accounts.paging import PagedByKeys, SortKey, moment, whole
 from accounts.requester import person_of
 from accounts.serializers import ErrorSerializer
-from streams.models import ChatMessage, LiveSession, Reminder, SessionStatus
+from streams.models import LiveSession, Reminder, SessionStatus
 from streams.reminders import ask_for_reminder, drop_reminder
 from streams.schedule import showcase_cards
 from streams.serializers import (
-    ChatMessageSerializer,
     LiveSessionDetailSerializer,
     LiveSessionSerializer,
-    MessageQuerySerializer,
     ReminderSerializer,
     SessionQuerySerializer,
 )
@@ -80,35 +78,6 @@ class LiveSessionView(GenericAPIView):
             and Reminder.objects.filter(live_session=session, user=person_of(request)).exists()
         )
         return Response(self.get_serializer(session).data)
-
-
-class MessageListView(PagedByKeys):
-    serializer_class = ChatMessageSerializer
-    permission_classes = (AllowAny,)
-    oldest_first = False
-
-    def get_sort_keys(self) -> Sequence[SortKey]:
-        return [whole("pk", is_descending=not self.oldest_first)]
-
-    @extend_schema(
-        operation_id="live_session_messages",
-        parameters=[MessageQuerySerializer],
-        responses=ChatMessageSerializer(many=True),
-    )
-    def get(self, request: Request, pk: int) -> Response:
-        """What was said; hidden messages are left out."""
-        session = get_object_or_404(LiveSession.objects.visible_to(person_of(request)), pk=pk)
-        query = MessageQuerySerializer(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        messages = ChatMessage.objects.filter(
-            live_session=session, hidden_at__isnull=True
-        ).select_related("author")
-        after = query.validated_data.get("after")
-        if after is not None:
-            messages = messages.filter(pk__gt=after)
-            self.oldest_first = True
-        page = self.page(messages)
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 
 class ReminderView(GenericAPIView):

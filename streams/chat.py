@@ -231,7 +231,7 @@ def _stored_before(
     return {
         (author_id, key): Stored(key, pk, is_new=False)
         for author_id, key, pk in found
-        if (author_id, key) in wanted
+        if key is not None and (author_id, key) in wanted
     }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import rules
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
@@ -75,18 +76,12 @@ class NotSuited(ModerationError):
 
 def leads(person: Person, session: LiveSession) -> bool:
     """Whether the session is the person's: its seller, and every operator."""
-    if not person.is_authenticated or not person.is_active:
-        return False
-    return person.pk == session.seller_id or person.is_superuser
+    return rules.has_perm("streams.change_livesession", person, session)
 
 
 def may_moderate(person: Person, session: LiveSession) -> bool:
     """Whether the person keeps order in the session: who leads it, and its moderators."""
-    if leads(person, session):
-        return True
-    if not person.is_authenticated or not person.is_active:
-        return False
-    return Moderator.objects.filter(live_session=session, user=person).exists()
+    return rules.has_perm("streams.moderate_livesession", person, session)
 
 
 def restrictions_of(session: LiveSession, *, moment: datetime) -> dict[int, Restriction]:
@@ -276,20 +271,20 @@ def change_rules(
         raise MayNotModerate
     touch_room(session.pk)
     # Read after the room is locked: two who change different rules both get what they want.
-    rules = ChatRules.objects.filter(pk=session.pk).first() or ChatRules(live_session=session)
+    now = ChatRules.objects.filter(pk=session.pk).first() or ChatRules(live_session=session)
     told = [
-        _told(name, getattr(rules, name), changes[name])
+        _told(name, getattr(now, name), changes[name])
         for name in RULE_FIELDS
-        if name in changes and changes[name] != getattr(rules, name)
+        if name in changes and changes[name] != getattr(now, name)
     ]
     if not told:
-        return rules
+        return now
     for name, value in changes.items():
-        setattr(rules, name, value)
-    rules.full_clean()
-    rules.save()
+        setattr(now, name, value)
+    now.full_clean()
+    now.save()
     _note(session, ActKind.RULES, by, None, moment, "; ".join(told))
-    return rules
+    return now
 
 
 def _told(name: str, before: object, after: object) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from accounts.paging import LARGEST_ID
 from accounts.serializers import PublicPersonSerializer
 from catalog.serializers import CourseSerializer, money
 from streams.covers import session_cover_url
-from streams.models import ChatMessage, LiveSession, SessionStatus
+from streams.models import LiveSession, SessionStatus
 
 
 class LiveSessionSerializer(serializers.Serializer):
@@ -61,30 +60,6 @@ class SessionQuerySerializer(serializers.Serializer):
         required=False,
         help_text="scheduled: soonest first; everything else newest first.",
     )
-
-
-class MessageQuerySerializer(serializers.Serializer):
-    """Where reading the chat goes on."""
-
-    after = serializers.IntegerField(
-        required=False,
-        min_value=0,
-        max_value=LARGEST_ID,
-        help_text="Only messages with a larger id, oldest first; without it newest first.",
-    )
-
-
-class ChatMessageSerializer(serializers.Serializer):
-    """One line of chat."""
-
-    id = serializers.IntegerField()
-    author = serializers.CharField(source="author.display_name")
-    is_mine = serializers.SerializerMethodField()
-    text = serializers.CharField()
-    sent_at = serializers.DateTimeField()
-
-    def get_is_mine(self, message: ChatMessage) -> bool:
-        return message.author_id == self.context["request"].user.pk
 
 
 class ReminderSerializer(serializers.Serializer):

@@ -46,14 +46,18 @@ from catalog.models import (
 )
 from streams.models import (
     ChatMessage,
+    ChatRules,
     Draw,
     DrawEntry,
     LiveSession,
+    ModerationAct,
+    Moderator,
     OrderAttribution,
     Poll,
     PollOption,
     PollVote,
     Reminder,
+    Restriction,
     SessionCoupon,
     SessionPromotion,
     SessionStatus,
@@ -364,6 +368,45 @@ class ChatMessageFactory(DjangoModelFactory):
     live_session = factory.SubFactory(LiveSessionFactory, live=True)
     author = factory.SubFactory(UserFactory)
     text = "Hello"
+
+
+class ChatRulesFactory(DjangoModelFactory):
+    class Meta:
+        model = ChatRules
+
+    live_session = factory.SubFactory(LiveSessionFactory, live=True)
+
+
+class ModeratorFactory(DjangoModelFactory):
+    class Meta:
+        model = Moderator
+
+    live_session = factory.SubFactory(LiveSessionFactory, live=True)
+    user = factory.SubFactory(UserFactory)
+    added_by = factory.SelfAttribute("live_session.seller")
+
+
+class RestrictionFactory(DjangoModelFactory):
+    """A mute by the seller in one session, until it is lifted."""
+
+    class Meta:
+        model = Restriction
+
+    live_session = factory.SubFactory(LiveSessionFactory, live=True)
+    seller = factory.SelfAttribute("live_session.seller")
+    user = factory.SubFactory(UserFactory)
+    kind = "mute"
+    imposed_by = factory.SelfAttribute("seller")
+
+
+class ModerationActFactory(DjangoModelFactory):
+    class Meta:
+        model = ModerationAct
+
+    live_session = factory.SubFactory(LiveSessionFactory, live=True)
+    kind = "mute"
+    actor = factory.SelfAttribute("live_session.seller")
+    subject = factory.SubFactory(UserFactory)
 
 
 class ReminderFactory(DjangoModelFactory):

@@ -40,10 +40,12 @@ from tests.factories import (
     LessonFactory,
     LiveSessionFactory,
     ModelRunFactory,
+    ModeratorFactory,
     OperatorFactory,
     OrderFactory,
     PollFactory,
     PurchaseFactory,
+    RestrictionFactory,
     SectionFactory,
     SellerFactory,
     SessionCouponFactory,
@@ -82,6 +84,9 @@ def hidden(**shown: int) -> dict[str, int]:
 
 DRAFT = hidden(seller=200, operator=200)
 OTHERS = hidden(anon=401, other_viewer=200)
+# Of a public session: those who keep order in it, and nobody else.
+MODERATORS = {"anon": 401, "viewer": 403, "other_viewer": 403, "other_seller": 403}
+SAID = {"key": "b9a1f8d2-0c5e-4c37-8a55-3d7f6f1e2a10", "text": "Hello"}
 EXPECTED: dict[tuple[str, str], Line] = {
     ("schema", "GET"): Line(),
     ("register", "POST"): Line(201, body={"email": "n@example.com", "password": PASSWORD}),
@@ -110,7 +115,65 @@ EXPECTED: dict[tuple[str, str], Line] = {
     ("events", "POST"): Line(400, body={"events": []}),
     ("live_sessions", "GET"): Line(),
     ("live_session", "GET"): Line(rows=("session",), draft=DRAFT),
-    ("messages", "GET"): Line(rows=("session",), draft=DRAFT),
+    ("messages", "GET"): Line(rows=("room",), draft=DRAFT),
+    ("messages", "POST"): Line(
+        201,
+        SIGNED_IN,
+        rows=("room",),
+        draft=hidden(anon=401, seller=409, operator=409),
+        body=SAID,
+    ),
+    ("hidden_message", "PUT"): Line(
+        204, MODERATORS, rows=("room", "message"), draft=hidden(anon=401, seller=204, operator=204)
+    ),
+    ("hidden_message", "DELETE"): Line(
+        204, MODERATORS, rows=("room", "message"), draft=hidden(anon=401, seller=204, operator=204)
+    ),
+    ("author_restriction", "PUT"): Line(
+        200,
+        MODERATORS,
+        rows=("room", "message"),
+        draft=hidden(anon=401, seller=200, operator=200),
+        body={"kind": "mute"},
+    ),
+    ("author_restriction", "DELETE"): Line(
+        204, MODERATORS, rows=("room", "message"), draft=hidden(anon=401, seller=204, operator=204)
+    ),
+    ("restrictions", "GET"): Line(
+        200, MODERATORS, rows=("room",), draft=hidden(anon=401, seller=200, operator=200)
+    ),
+    ("restriction", "DELETE"): Line(
+        204,
+        MODERATORS,
+        rows=("room", "restriction"),
+        draft=hidden(anon=401, seller=204, operator=204),
+    ),
+    ("moderators", "GET"): Line(
+        200, MODERATORS, rows=("room",), draft=hidden(anon=401, seller=200, operator=200)
+    ),
+    ("moderators", "POST"): Line(
+        400,
+        MODERATORS,
+        rows=("room",),
+        draft=hidden(anon=401, seller=400, operator=400),
+        body={"message": 0},
+    ),
+    ("moderator", "DELETE"): Line(
+        204,
+        MODERATORS,
+        rows=("room", "moderator"),
+        draft=hidden(anon=401, seller=204, operator=204),
+    ),
+    ("chat_rules", "GET"): Line(
+        200, MODERATORS, rows=("room",), draft=hidden(anon=401, seller=200, operator=200)
+    ),
+    ("chat_rules", "PATCH"): Line(
+        200,
+        MODERATORS,
+        rows=("room",),
+        draft=hidden(anon=401, seller=200, operator=200),
+        body={"slow_seconds": 5},
+    ),
     ("reminder", "PUT"): Line(
         200, SIGNED_IN, rows=("session",), draft=hidden(anon=401, seller=409, operator=409)
     ),
@@ -208,6 +271,9 @@ def world() -> dict[str, dict]:
         room = LiveSessionFactory(seller=seller, live=True) if name == "public" else session
         coupon = SessionCouponFactory(live_session=room, coupon__seller=seller).coupon
         rows[name] |= {"room": room.pk, "coupon": coupon.pk}
+        rows[name]["message"] = ChatMessageFactory(live_session=room).pk
+        rows[name]["restriction"] = RestrictionFactory(live_session=room).pk
+        rows[name]["moderator"] = ModeratorFactory(live_session=room).pk
         rows[name]["poll"] = PollFactory(live_session=room).pk
         rows[name]["draw"] = DrawFactory(live_session=room).pk
     for name, owner in (("public", "viewer"), ("draft", "other_viewer")):

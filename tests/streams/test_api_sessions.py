@@ -127,7 +127,7 @@ def test_chat_tells_names_not_addresses(api: APIClient) -> None:
 
     response = api.get(f"{SESSIONS}{message.live_session_id}/messages/")
 
-    assert response.json()["results"][0]["author"] == ""
+    assert response.json()["results"][0]["author"] == "学员"
     assert response.json()["results"][0]["is_mine"]
     assert "@" not in response.content.decode()
 
