@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from django.db.models import Count, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, F, Max, Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.models import Gender, Occupation, StatedAttributes, User
@@ -30,7 +30,7 @@ from catalog.models import (
     Purchase,
     Review,
 )
-from streams.models import LiveSession, OrderAttribution, SessionStatus, ShowcaseItem
+from streams.models import LiveSession, OrderAttribution, SessionStatus, ShowcaseItem, Visit
 
 # Rows per query: large enough that the round trips vanish, small enough for little memory.
 CHUNK = 50_000
@@ -79,11 +79,11 @@ def _people_without_personalisation() -> np.ndarray:
     return np.array(list(ids), dtype="int64")
 
 
-def _column(chunk: list[tuple], place: int, dtype: str, missing: object) -> np.ndarray:
+def column_of(chunk: list[tuple], place: int, dtype: str, missing: object) -> np.ndarray:
     return np.array([missing if row[place] is None else row[place] for row in chunk], dtype=dtype)
 
 
-def _times(chunk: list[tuple], place: int) -> np.ndarray:
+def times_of(chunk: list[tuple], place: int) -> np.ndarray:
     """Aware datetimes, or None, as datetime64[us] in UTC."""
     stamps = [np.nan if row[place] is None else row[place].timestamp() for row in chunk]
     micros = np.array(stamps) * 1e6
@@ -149,17 +149,17 @@ def event_frame(
     for chunk in (
         in_chunks(rows, columns) if user_ids is None else _of_people(rows, columns, user_ids)
     ):
-        people = _column(chunk, 1, "int64", 0)
+        people = column_of(chunk, 1, "int64", 0)
         allowed = ~np.isin(people, refused)
         part = {
-            "id": _column(chunk, 0, "int64", 0),
+            "id": column_of(chunk, 0, "int64", 0),
             "user_id": people,
-            "kind": _column(chunk, 2, "int8", 0),
-            "course_id": _column(chunk, 3, "int64", 0),
-            "live_session_id": _column(chunk, 4, "int64", 0),
-            "value": _column(chunk, 5, "float64", np.nan),
-            "occurred_at": _times(chunk, 6),
-            "position": _column(chunk, 7, "int64", -1),
+            "kind": column_of(chunk, 2, "int8", 0),
+            "course_id": column_of(chunk, 3, "int64", 0),
+            "live_session_id": column_of(chunk, 4, "int64", 0),
+            "value": column_of(chunk, 5, "float64", np.nan),
+            "occurred_at": times_of(chunk, 6),
+            "position": column_of(chunk, 7, "int64", -1),
         }
         parts.append({name: values[allowed] for name, values in part.items()})
     return _frame(
@@ -185,9 +185,9 @@ def enrollment_frame() -> pd.DataFrame:
     rows = Enrollment.objects.filter(is_active=True, user__is_personalised=True)
     parts = [
         {
-            "user_id": _column(chunk, 1, "int64", 0),
-            "course_id": _column(chunk, 2, "int64", 0),
-            "enrolled_at": _times(chunk, 3),
+            "user_id": column_of(chunk, 1, "int64", 0),
+            "course_id": column_of(chunk, 2, "int64", 0),
+            "enrolled_at": times_of(chunk, 3),
         }
         for chunk in in_chunks(rows, ("user_id", "course_id", "enrolled_at"))
     ]
@@ -205,8 +205,8 @@ def people_frame(*, as_of: datetime) -> pd.DataFrame:
     rows = StatedAttributes.objects.filter(user__is_personalised=True)
     parts = [
         {
-            "user_id": _column(chunk, 0, "int64", 0),
-            "age": as_of.year - _column(chunk, 1, "float64", np.nan),
+            "user_id": column_of(chunk, 0, "int64", 0),
+            "age": as_of.year - column_of(chunk, 1, "float64", np.nan),
             "gender": np.array([GENDERS.get(row[2], -1) for row in chunk], dtype="int16"),
             "occupation": np.array([OCCUPATIONS.get(row[3], -1) for row in chunk], dtype="int16"),
         }
@@ -222,8 +222,8 @@ def chosen_interest_frame() -> pd.DataFrame:
     rows = ChosenInterest.objects.filter(user__is_personalised=True)
     parts = [
         {
-            "user_id": _column(chunk, 1, "int64", 0),
-            "category_id": _column(chunk, 2, "int64", 0),
+            "user_id": column_of(chunk, 1, "int64", 0),
+            "category_id": column_of(chunk, 2, "int64", 0),
         }
         for chunk in in_chunks(rows, ("user_id", "category_id"))
     ]
@@ -295,13 +295,13 @@ def progress_frame() -> pd.DataFrame:
     )
     parts = [
         {
-            "user_id": _column(chunk, 1, "int64", 0),
-            "lesson_id": _column(chunk, 2, "int64", 0),
-            "course_id": _column(chunk, 3, "int64", 0),
-            "seconds": _column(chunk, 4, "int64", 0),
-            "opened_at": _times(chunk, 5),
-            "updated_at": _times(chunk, 6),
-            "completed_at": _times(chunk, 7),
+            "user_id": column_of(chunk, 1, "int64", 0),
+            "lesson_id": column_of(chunk, 2, "int64", 0),
+            "course_id": column_of(chunk, 3, "int64", 0),
+            "seconds": column_of(chunk, 4, "int64", 0),
+            "opened_at": times_of(chunk, 5),
+            "updated_at": times_of(chunk, 6),
+            "completed_at": times_of(chunk, 7),
         }
         for chunk in in_chunks(rows, columns)
     ]
@@ -325,45 +325,7 @@ def rating_frame() -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=["course_id", "rating"]).astype("int64")
 
 
-def session_count_frame(*, session_ids: Sequence[int]) -> pd.DataFrame:
-    """Counts of the given sessions from events, indexed by session_id.
-
-    Columns: n_impressions, n_views, n_clicks (int64), watched_seconds (float64).
-    """
-    columns = ["n_impressions", "n_views", "n_clicks", "watched_seconds"]
-    rows = (
-        Event.objects.filter(live_session_id__in=session_ids)
-        .values("live_session_id")
-        .annotate(
-            n_impressions=Count("pk", filter=Q(kind=EventKind.IMPRESSION)),
-            n_views=Count("pk", filter=Q(kind=EventKind.VIEW)),
-            n_clicks=Count("pk", filter=Q(kind=EventKind.CLICK)),
-            watched_seconds=Coalesce(Sum("value", filter=Q(kind=EventKind.WATCH)), 0.0),
-        )
-        .values_list("live_session_id", *columns)
-    )
-    return pd.DataFrame(list(rows), columns=["session_id", *columns]).set_index("session_id")
-
-
-def session_viewer_frame(*, session_ids: Sequence[int]) -> pd.DataFrame:
-    """Who was in the given sessions: one row per session and person or anonymous visitor.
-
-    Columns: session_id (int64), viewer (str). Somebody who bought was there, also when
-    their viewing was not recorded (they refused personalisation, or a script was blocked).
-    """
-    seen = (
-        Event.objects.filter(
-            live_session_id__in=session_ids, kind__in=[EventKind.VIEW, EventKind.WATCH]
-        )
-        .values_list("live_session_id", "user_id", "visitor_id")
-        .distinct()
-    )
-    pairs = {(session, f"u{user}" if user else f"v{visitor}") for session, user, visitor in seen}
-    pairs |= {(session, f"u{buyer}") for session, buyer in _buyers(session_ids)}
-    return pd.DataFrame(sorted(pairs), columns=["session_id", "viewer"])
-
-
-def _buyers(session_ids: Sequence[int]) -> QuerySet:
+def buyers_of(session_ids: Sequence[int]) -> QuerySet:
     return _sold_lines(session_ids).values_list("session_id", "order__buyer_id").distinct()
 
 
@@ -386,8 +348,9 @@ def _sold_lines(session_ids: Sequence[int]) -> QuerySet:
 def session_sales_frame(*, session_ids: Sequence[int]) -> pd.DataFrame:
     """What the given sessions sold: one row per paid line of a course of the session's seller.
 
-    Columns: session_id, order_id, buyer_id (int64), currency (str), price (Decimal, what was
-    paid for the line), is_refunded (bool), promotion_id, coupon_id (object: int or None),
+    Columns: session_id, order_id, buyer_id, course_id (int64), paid_at (datetime64[us]),
+    currency (str), price (Decimal, what was paid for the line), is_refunded (bool),
+    promotion_id, coupon_id (object: int or None),
     coupon_discount (Decimal), promotion_price (Decimal or None), coupon_code (str or None).
     coupon_id is that of the order where it took something off this line.
     """
@@ -395,6 +358,8 @@ def session_sales_frame(*, session_ids: Sequence[int]) -> pd.DataFrame:
         "session_id": "session_id",
         "order_id": "order_id",
         "buyer_id": "order__buyer_id",
+        "course_id": "course_id",
+        "paid_at": "order__paid_at",
         "currency": "order__currency",
         "price": "price",
         "refunded_at": "refunded_at",
@@ -405,13 +370,21 @@ def session_sales_frame(*, session_ids: Sequence[int]) -> pd.DataFrame:
         "coupon_code": "order__coupon__code",
     }
     rows = _sold_lines(session_ids).order_by("pk").values_list(*columns.values())
-    frame = pd.DataFrame(list(rows), columns=list(columns), dtype="object")
-    whole = ["session_id", "order_id", "buyer_id"]
+    lines = list(rows)
+    frame = pd.DataFrame(lines, columns=list(columns), dtype="object")
+    whole = ["session_id", "order_id", "buyer_id", "course_id"]
     frame[whole] = frame[whole].astype("int64")
+    frame["paid_at"] = times_of(lines, list(columns).index("paid_at"))
     is_used = np.array([cut > 0 for cut in frame["coupon_discount"]], dtype=bool)
     frame.loc[~is_used, ["coupon_id", "coupon_code"]] = None
     frame["is_refunded"] = [moment is not None for moment in frame["refunded_at"]]
     return frame.drop(columns="refunded_at")
+
+
+def main_currency(lines: pd.DataFrame) -> str | None:
+    """The currency of most lines of a `session_sales_frame`, the first by name among equals."""
+    in_currency = lines.groupby("currency").size()
+    return str(in_currency.idxmax()) if len(in_currency) else None
 
 
 class PaidLine(NamedTuple):
@@ -557,11 +530,29 @@ def sessions_with_moved_money(*, since: datetime) -> list[int]:
     return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
+def sessions_visited(*, since: datetime) -> list[int]:
+    """Measured sessions, however old, in which somebody was seen at or after `since`."""
+    seen = Visit.objects.filter(last_seen_at__gte=since).values("live_session")
+    rows = _measured_sessions().filter(pk__in=seen)
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
 def _measured_sessions() -> QuerySet:
     imported = SessionFigures.objects.filter(source=FigureSource.IMPORTED).values("live_session")
     return LiveSession.objects.exclude(
         status__in=[SessionStatus.DRAFT, SessionStatus.SCHEDULED]
     ).exclude(pk__in=imported)
+
+
+def lock_personalised(user_ids: Sequence[int]) -> set[int]:
+    """Those of the people who allow personalisation, locked until the transaction ends.
+
+    Without the lock, an erasure or a refusal that commits between the look and an insert would
+    leave rows about somebody that nothing removes any more.
+    """
+    people = User.objects.filter(pk__in=user_ids, is_active=True, is_personalised=True)
+    locked = people.order_by("pk").select_for_update(of=("self",))
+    return set(locked.values_list("pk", flat=True))
 
 
 def personalised_people() -> set[int]:

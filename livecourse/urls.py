@@ -22,6 +22,7 @@ urlpatterns = [
     path("", home, name="home"),
     path("", include("catalog.urls")),
     path("", include("streams.urls")),
+    path("", include("analytics.urls")),
     path("", include("accounts.urls")),
     path("account/", include("allauth.account.urls")),
     *static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT),

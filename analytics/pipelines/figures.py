@@ -1,4 +1,4 @@
-"""Counts of live sessions, from events and attributed orders, by the platform's definitions."""
+"""Counts of live sessions, from visits, events and orders, by the platform's definitions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 from django.utils import timezone
 
-from analytics import frames
+from analytics import frames, room_frames
 from analytics.models import FigureSource, ModelRun, SessionFigures, Task
 from analytics.pipelines.runs import recorded_run, serve
 from analytics.pipelines.writing import upsert
+from analytics.visits import record_visits
 
 # Events of apps that were offline reach a session after its end.
 LATE_ARRIVAL = timedelta(days=14)
@@ -25,7 +26,8 @@ def refresh_figures(*, everything: bool = False, now: datetime | None = None) ->
     """Count the sessions again of which something may have changed; imported ones stay as they are.
 
     Those are the sessions of the last days, and any session, however old, whose orders were paid
-    or refunded since the last run. Counting starts from the rows each time, so that running
+    or refunded, or that somebody visited, since the last run. What visitors did becomes events
+    on the way, once (`analytics.visits`). Counting starts from the rows each time, so that running
     twice, late or in parallel gives the same figures.
     """
     now = now or timezone.now()
@@ -33,22 +35,27 @@ def refresh_figures(*, everything: bool = False, now: datetime | None = None) ->
         before = ModelRun.objects.served(Task.FIGURES)
         run.window_end = now
         run.window_start = None if everything else _window_start(before, now)
+        record_visits(since=before.window_end if before else None, now=now)
         session_ids = frames.sessions_to_count(since=run.window_start)
         if run.window_start is not None:
             since = (before.window_end if before else None) or run.window_start
             moved = frames.sessions_with_moved_money(since=since - OVERLAP)
-            session_ids = sorted({*session_ids, *moved})
+            visited = frames.sessions_visited(since=since - OVERLAP)
+            session_ids = sorted({*session_ids, *moved, *visited})
         for start in range(0, len(session_ids), BATCH):
-            upsert(
-                _count(session_ids[start : start + BATCH], now=now),
-                key=["live_session"],
-                # The peak is known to the live room alone, which keeps it up to date.
-                leave=["peak_viewers"],
-            )
+            _write(_count(session_ids[start : start + BATCH], now=now))
         run.n_rows = run.n_results = len(session_ids)
         run.method = "counts"
         serve(run)
     return run
+
+
+def _write(figures: list[SessionFigures]) -> None:
+    """Only the live room knows the peak: what is there stays where the room says nothing."""
+    known = [row for row in figures if row.peak_viewers is not None]
+    unknown = [row for row in figures if row.peak_viewers is None]
+    upsert(known, key=["live_session"])
+    upsert(unknown, key=["live_session"], leave=["peak_viewers"])
 
 
 def _window_start(before: ModelRun | None, now: datetime) -> datetime:
@@ -58,11 +65,13 @@ def _window_start(before: ModelRun | None, now: datetime) -> datetime:
 
 
 def _count(session_ids: list[int], *, now: datetime) -> list[SessionFigures]:
-    counts = frames.session_count_frame(session_ids=session_ids)
+    present = room_frames.presence_frame(session_ids=session_ids, now=now)
+    counts = room_frames.session_count_frame(session_ids=session_ids, present=present)
     sales = frames.session_sales_frame(session_ids=session_ids)
-    viewers = frames.session_viewer_frame(session_ids=session_ids).groupby("session_id").size()
+    viewers = room_frames.session_viewer_frame(session_ids=session_ids, present=present)
+    peaks = room_frames.room_peaks(session_ids)
     figures = pd.DataFrame(index=pd.Index(session_ids, name="session_id")).join(counts)
-    figures["n_viewers"] = viewers
+    figures["n_viewers"] = viewers.groupby("session_id").size()
     by_session = dict(list(sales.groupby("session_id")))
     return [
         SessionFigures(
@@ -73,6 +82,7 @@ def _count(session_ids: list[int], *, now: datetime) -> list[SessionFigures]:
             n_clicks=_whole(row.n_clicks),
             n_viewers=_whole(row.n_viewers),
             watched_seconds=_whole(row.watched_seconds),
+            peak_viewers=peaks.get(row.Index),
             updated_at=now,
             **_sales(by_session.get(row.Index, sales.iloc[:0])),
         )
@@ -88,8 +98,7 @@ def _sales(lines: pd.DataFrame) -> dict[str, Any]:
     currencies have no sum: gmv and net_sales are of the one in which most lines were sold, the
     first by name among equals; `sales` has the others as well.
     """
-    in_currency = lines.groupby("currency").size() if len(lines) else pd.Series(dtype="int64")
-    currency = str(in_currency.idxmax()) if len(in_currency) else SessionFigures().currency
+    currency = frames.main_currency(lines) or SessionFigures().currency
     gmv, net_sales = _amounts(lines[lines["currency"] == currency])
     return {
         "n_orders": lines["order_id"].nunique(),
