@@ -12,7 +12,9 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -28,6 +30,8 @@ from accounts.seller_admin import (
     SellerRowsAdmin,
     path_to_seller,
 )
+from accounts.templatetags.people import public_name
+from streams.admin.moderation import ChatRulesInline, ModeratorInline
 from streams.models import (
     LiveSession,
     OrderAttribution,
@@ -37,6 +41,7 @@ from streams.models import (
     SessionStatus,
     ShowcaseItem,
 )
+from streams.room_changes import touch_room
 from streams.session_life import (
     PLANNED,
     ChangeNotAllowed,
@@ -156,14 +161,25 @@ class LiveSessionAdmin(SellerRowsAdmin):
                     "status_label",
                     ("started_at", "ended_at"),
                     "n_ordered",
+                    "desk_link",
+                    "changes_made",
                 ]
             },
         ),
         (gettext_lazy("Showcase"), {"fields": ["pinned"]}),
     ]
-    readonly_fields = ["status_label", "n_reminded", "n_ordered", "started_at", "ended_at"]
+    readonly_fields = [
+        "status_label", "n_reminded", "n_ordered", "started_at", "ended_at", "desk_link",
+        "changes_made",
+    ]  # fmt: skip
     counters = ["status", "started_at", "ended_at"]
-    inlines = [ShowcaseInline, SessionPromotionInline, SessionCouponInline]
+    inlines = [
+        ShowcaseInline,
+        SessionPromotionInline,
+        SessionCouponInline,
+        ChatRulesInline,
+        ModeratorInline,
+    ]
     actions = ["announce", "take_back"]
     actions_submit_line = ["announce_this", "take_this_back"]
 
@@ -220,6 +236,9 @@ class LiveSessionAdmin(SellerRowsAdmin):
         if change and "pinned" not in form.changed_data:
             # The live room pins while the form is open.
             obj.pinned_id = LiveSession.objects.values_list("pinned", flat=True).get(pk=obj.pk)
+        if change:
+            # Before the session itself is locked, as in streams/session_life.py.
+            touch_room(obj.pk)
         super().save_model(request, obj, form, change)
 
     def save_related(
@@ -252,6 +271,30 @@ class LiveSessionAdmin(SellerRowsAdmin):
             session.pk,
             session.order_count,
         )
+
+    @display(description=gettext_lazy("control desk"))
+    def desk_link(self, session: LiveSession) -> str:
+        return format_html(
+            '<a class="text-primary-700 dark:text-primary-400" href="{}">{}</a>',
+            reverse("streams:desk", args=[session.pk]),
+            _("Open the control desk"),
+        )
+
+    @display(description=gettext_lazy("changes so far"))
+    def changes_made(self, session: LiveSession) -> str:
+        """When, from what to what, by which cause and whom; the oldest first."""
+        changes = session.changes.select_related("changed_by")
+        lines = [
+            (
+                date_format(timezone.localtime(change.changed_at), "SHORT_DATETIME_FORMAT"),
+                change.get_before_display(),
+                change.get_after_display(),
+                change.get_cause_display(),
+                f" · {public_name(change.changed_by)}" if change.changed_by else "",
+            )
+            for change in changes
+        ]
+        return format_html_join(mark_safe("<br>"), "{} · {} → {} · {}{}", lines)
 
     @action(description=gettext_lazy("Announce"), permissions=["change"])
     def announce(self, request: HttpRequest, sessions: QuerySet[LiveSession]) -> None:

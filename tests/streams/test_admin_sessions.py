@@ -10,12 +10,13 @@ from django.test import Client
 from django.urls import reverse
 
 from catalog.models import CourseStatus
-from streams.models import LiveSession, SessionStatus
+from streams.models import ChangeCause, LiveSession, Room, SessionStatus
 from streams.session_life import (
     NothingToShow,
     NoTimeSet,
     SomebodyWaits,
     announce_sessions,
+    start_session,
     take_back_sessions,
 )
 from tests.factories import (
@@ -74,7 +75,7 @@ def saved(session: LiveSession, person: Any, **fields: Any) -> Any:
     client = Client(headers={"accept-language": "en"})
     client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
     data = {"title": session.title, "planned_minutes": 60, "pinned": ""}
-    for prefix in ("showcase", "promotions", "coupons"):
+    for prefix in ("showcase", "promotions", "coupons", "chat_rules", "moderators"):
         data |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
     address = reverse("admin:streams_livesession_change", args=[session.pk])
     return client.post(address, data | fields)
@@ -133,3 +134,24 @@ def test_an_operator_cannot_show_a_course_of_another_seller() -> None:
     )
     assert answer.status_code == 200
     assert not session.showcase.exists()
+
+
+def test_the_page_of_a_session_shows_who_changed_what_and_when() -> None:
+    session = draft()
+    announce_sessions([session], by=session.seller, moment=NOW)
+    start_session(session.pk, by=None, cause=ChangeCause.STREAM, moment=NOW + timedelta(hours=1))
+
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(session.seller, backend="django.contrib.auth.backends.ModelBackend")
+    address = reverse("admin:streams_livesession_change", args=[session.pk])
+    html = client.get(address).content.decode()
+
+    announced = f"06/10/2026 8 p.m. · draft → scheduled · the seller · {session.seller}"
+    assert f"{announced}<br>06/10/2026 9 p.m. · scheduled → live · the stream" in html
+    assert f'href="/live/{session.pk}/desk/"' in html
+
+
+def test_a_change_of_the_plan_is_told_to_the_room() -> None:
+    session = LiveSessionFactory(live=True)
+    assert saved(session, session.seller, title="Renamed").status_code == 302
+    assert Room.objects.get(pk=session.pk).version == 1
