@@ -135,11 +135,12 @@ def test_half_the_keys_of_a_vendor_are_one_line_that_names_the_rest(
         ("ORDER_HOLD_MINUTES", "0"),
         ("ORDER_HOLD_MINUTES", "121"),
         ("ORDER_HOLD_MINUTES", "long"),
+        ("REMINDER_MINUTES", "0"),
         ("SITE_URL", "courses.example.com"),
         ("ALIPAY_PRIVATE_KEY", "/nowhere/key.pem"),
     ],
 )
-def test_a_payment_setting_that_makes_no_sense_is_named_in_one_line(tmp_path, name, value) -> None:
+def test_a_setting_that_makes_no_sense_is_named_in_one_line(tmp_path, name, value) -> None:
     assert name in refusal(tmp_path, **{name: value})
 
 
