@@ -27,6 +27,9 @@ GROUPS = [
         [
             ("streams.LiveSession", "live_tv"),
             ("streams.ChatMessage", "chat"),
+            ("streams.ChatRules", "rule"),
+            ("streams.Restriction", "block"),
+            ("streams.ModerationAct", "gavel"),
             ("streams.Poll", "ballot"),
             ("streams.Draw", "featured_seasonal_and_gifts"),
             ("streams.Reminder", "notifications"),

@@ -55,11 +55,14 @@ from catalog.models import (
 )
 from streams.models import (
     ChatMessage,
+    ChatRules,
     Draw,
     LiveSession,
+    ModerationAct,
     OrderAttribution,
     Poll,
     Reminder,
+    Restriction,
     SessionCoupon,
     SessionPromotion,
     SessionStatus,
@@ -67,6 +70,7 @@ from streams.models import (
 from tests.factories import (
     CategoryFactory,
     ChatMessageFactory,
+    ChatRulesFactory,
     ConsultationSlotFactory,
     CouponFactory,
     CourseFactory,
@@ -78,6 +82,7 @@ from tests.factories import (
     LetterFactory,
     LiveSessionFactory,
     ModelRunFactory,
+    ModerationActFactory,
     OperatorFactory,
     OrderAttributionFactory,
     OrderFactory,
@@ -88,6 +93,7 @@ from tests.factories import (
     PurchaseFactory,
     RefundFactory,
     ReminderFactory,
+    RestrictionFactory,
     ReviewFactory,
     SandboxPaymentFactory,
     SectionFactory,
@@ -104,6 +110,7 @@ OWNED = {
     Course, Section, ConsultationSlot, Coupon, Promotion, Order, Purchase, Enrollment, Payment,
     Refund, LedgerEntry, Review, LiveSession, ChatMessage, OrderAttribution, SessionFigures,
     Forecast, CourseRetention, LearningSummary, Event, Poll, Draw,
+    ChatRules, Restriction, ModerationAct,
 }  # fmt: skip
 OF_OPERATORS = {
     User, Letter, SandboxPayment, Reminder, Profile, Recommendation, CourseNeighbours,
@@ -187,6 +194,11 @@ def world() -> World:
         ChatMessageFactory(live_session=session, author=world.viewer, text=f"Chat {SECRET}"),
         PollFactory(live_session=session, question=f"Poll {SECRET}"),
         DrawFactory(live_session=session, prize=f"Prize {SECRET}"),
+        ChatRulesFactory(live_session=session, blocked_words=f"Word {SECRET}"),
+        RestrictionFactory(**of_session, reason=f"Reason {SECRET}"),
+        ModerationActFactory(
+            live_session=session, subject=world.viewer, note=f"Note {SECRET}"
+        ),
         ReminderFactory(**of_session),
         world.viewer,
         LetterFactory(recipient=world.viewer, key=f"letter-{SECRET}"),

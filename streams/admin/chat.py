@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
-from django.utils.translation import gettext_lazy
-from unfold.decorators import display
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy, ngettext
+from unfold.decorators import action, display
 
 from accounts.seller_admin import OwnedRowFilter, RuledModelAdmin, admin_link
 from accounts.templatetags.people import public_name
 from streams.models import ChatMessage
+from streams.moderation import hide_message, show_message
 
 
 @admin.register(ChatMessage)
@@ -28,6 +32,7 @@ class ChatMessageAdmin(RuledModelAdmin):
     ordering = ["-pk"]
     fields = ["session_link", "author_name", "text", ("sent_at", "hidden_at", "hider_name")]
     readonly_fields = ["session_link", "author_name", "hider_name"]
+    actions = ["hide_chosen", "show_chosen"]
 
     @display(description=gettext_lazy("live session"))
     def session_link(self, message: ChatMessage) -> str:
@@ -48,3 +53,17 @@ class ChatMessageAdmin(RuledModelAdmin):
     @display(description=gettext_lazy("hidden by"))
     def hider_link(self, message: ChatMessage) -> str:
         return admin_link(message.hidden_by)
+
+    @action(description=gettext_lazy("Hide"), permissions=["view"])
+    def hide_chosen(self, request: HttpRequest, chosen: QuerySet[ChatMessage]) -> None:
+        moment = timezone.now()
+        n = sum(hide_message(message=message, by=request.user, moment=moment) for message in chosen)
+        text = ngettext("%(n)d message is hidden now.", "%(n)d messages are hidden now.", n)
+        self.message_user(request, text % {"n": n}, messages.SUCCESS)
+
+    @action(description=gettext_lazy("Show again"), permissions=["view"])
+    def show_chosen(self, request: HttpRequest, chosen: QuerySet[ChatMessage]) -> None:
+        moment = timezone.now()
+        n = sum(show_message(message=message, by=request.user, moment=moment) for message in chosen)
+        text = ngettext("%(n)d message is shown again.", "%(n)d messages are shown again.", n)
+        self.message_user(request, text % {"n": n}, messages.SUCCESS)
