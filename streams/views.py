@@ -14,11 +14,13 @@ from catalog.responses import address_without, cover_response, numbered_page
 from streams import schedule
 from streams.covers import session_cover_version, session_host
 from streams.models import LiveSession, SessionStatus
+from streams.room_page import room_at_load
 
 PAST_PER_PAGE = 12
 COMING_UP_ON_HOME = 6
 LIVE_ON_HOME = 4
 MOST_COMING_UP = 60
+STAGE = ("streams/player.html", "streams/room/cover.html")
 
 
 @require_GET
@@ -47,15 +49,19 @@ def session_list(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def session_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """One live session: when, by whom, and what it shows."""
+    """One live session: the room while it is on air; before and after, when, by whom, and what."""
     moment = timezone.now()
     visible = LiveSession.objects.visible_to(request.user).select_related("seller")
     session = get_object_or_404(visible, pk=pk)
     context = {
         "session": session,
+        "now": moment,
         "is_overdue": schedule.is_overdue(session, moment=moment),
         "showcase": schedule.showcase_cards(session, moment=moment),
+        "stage": STAGE,
     }
+    if session.is_live:
+        context |= room_at_load(session, viewer=request.user)
     return render(request, "streams/session_detail.html", context)
 
 

@@ -17,6 +17,7 @@ from analytics.models import CourseNeighbours, PopularCourses
 from catalog.models import Course
 from tests.factories import (
     CategoryFactory,
+    ChatMessageFactory,
     CourseFactory,
     EnrollmentFactory,
     LessonFactory,
@@ -53,6 +54,7 @@ class Market:
         for _ in range(2):
             course = PromotionFactory(course__category=CategoryFactory()).course
             ShowcaseItemFactory(live_session=self.session, course=course)
+            ChatMessageFactory(live_session=self.session)
             ReviewFactory(course=course)
             EnrollmentFactory(course=course)
             EnrollmentFactory(course=course, user=self.learner)
@@ -104,7 +106,7 @@ def n_queries(ask: Callable[[], object]) -> int:
         ("courses", 10),
         ("course", 22),
         ("sessions", 10),
-        ("session", 12),
+        ("session", 15),
         ("account", 10),
         ("learn", 8),
         ("lesson", 10),

@@ -12,7 +12,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tests.factories import PASSWORD, CourseFactory, LiveSessionFactory, UserFactory
+from tests.factories import (
+    PASSWORD,
+    CourseFactory,
+    LiveSessionFactory,
+    ShowcaseItemFactory,
+    UserFactory,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.django_db
@@ -21,12 +27,14 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def addresses() -> list[str]:
     course, session = CourseFactory(), LiveSessionFactory()
+    item = ShowcaseItemFactory(live_session__live=True)
     return [
         "/",
         "/courses/",
         reverse("catalog:course_detail", args=[course.slug]),
         "/live/",
         reverse("streams:session_detail", args=[session.pk]),
+        reverse("streams:session_detail", args=[item.live_session_id]),
         reverse("account_login"),
         reverse("account_signup"),
         reverse("account_reset_password"),

@@ -1,9 +1,10 @@
 // Records what a viewer sees and clicks, and sends it in batches.
 //
 // An impression is a card of which half was in view for a second, once per page view; a view
-// is the page of a course; a click is a followed card; an addition is a form that puts a course
-// into the cart. What could not be sent waits in localStorage for the next page. The server
-// stores each id once, so a repeat does no harm.
+// is the page of a course or of a live session; a click is a followed card, or one bought from
+// where it stands; an addition is a form that puts a course into the cart. What could not be sent
+// waits in localStorage for the next page. The server stores each id once, so a repeat does no
+// harm.
 
 const ADDRESS = "/api/v1/events/";
 const KEPT = "livecourse.events";
@@ -15,7 +16,7 @@ const SEEN_AFTER_MS = 1000;
 let queue = [];
 let timer = null;
 
-function uuid() {
+export function uuid() {
   if (crypto.randomUUID) return crypto.randomUUID();
   // Pages without TLS have no randomUUID.
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -25,7 +26,7 @@ function uuid() {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
-function csrfToken() {
+export function csrfToken() {
   return document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 }
 
@@ -47,7 +48,7 @@ function keep(events) {
   }
 }
 
-function record(kind, course, session) {
+export function record(kind, course, session) {
   queue.push({
     id: uuid(),
     kind,
@@ -126,6 +127,7 @@ function seen(card) {
 }
 
 function watchCards(root) {
+  if (root.matches?.("[data-course]")) watcher.observe(root);
   for (const card of root.querySelectorAll("[data-course]")) watcher.observe(card);
 }
 
@@ -135,7 +137,10 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("submit", (event) => {
   const { adds, inSession } = event.target.dataset;
-  if (adds) record("add_to_cart", adds, inSession);
+  if (!adds) return;
+  const card = event.target.closest("[data-course]");
+  if (card) record("click", card.dataset.course, card.dataset.session);
+  record("add_to_cart", adds, inSession);
 });
 addEventListener("pagehide", () => {
   if (queue.length) send();
@@ -146,7 +151,8 @@ new MutationObserver((changes) => {
   }
 }).observe(document.getElementById("main"), { childList: true, subtree: true });
 
-const { viewedCourse } = document.body.dataset;
+const { viewedCourse, sessionPage } = document.body.dataset;
 if (viewedCourse) record("view", viewedCourse);
+if (sessionPage) record("view", null, sessionPage);
 watchCards(document);
 if (kept().length) timer ??= setTimeout(send, SEND_AFTER_MS);

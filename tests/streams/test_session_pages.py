@@ -9,8 +9,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from streams.covers import session_cover_version
+from streams.room_page import MESSAGES_AT_LOAD
 from streams.views import PAST_PER_PAGE
 from tests.factories import (
+    ChatMessageFactory,
     CourseFactory,
     LiveSessionFactory,
     OperatorFactory,
@@ -110,11 +112,29 @@ def test_a_scheduled_session_says_when_it_begins_and_how_long_it_is_planned(clie
     assert "data-countdown" in html
 
 
-def test_a_live_session_does_not_pretend_that_it_can_be_watched_here(client) -> None:
-    html = page(client, address(LiveSessionFactory(live=True)))
+def test_a_live_session_is_a_room_with_what_was_said_and_what_is_sold(client) -> None:
+    session = LiveSessionFactory(live=True, seller__display_name="林小川")
+    item = ShowcaseItemFactory(live_session=session)
+    ChatMessageFactory(live_session=session, author=session.seller, text="welcome")
+    ChatMessageFactory(live_session=session, text="hidden", hidden_at=timezone.now())
 
-    assert "cannot be watched on this page yet" in html
-    assert "<video" not in html
+    html = page(client, address(session))
+
+    assert "welcome" in html
+    assert ">hidden<" not in html
+    assert f'data-adds="{item.course_id}" data-in-session="{session.pk}"' in html
+    assert "Sign in to write" in html
+
+
+def test_a_room_shows_at_load_the_newest_messages_alone(client) -> None:
+    session = LiveSessionFactory(live=True)
+    for n in range(MESSAGES_AT_LOAD + 1):
+        ChatMessageFactory(live_session=session, text=f"message {n}!")
+
+    html = page(client, address(session))
+
+    assert "message 0!" not in html
+    assert html.index("message 1!") < html.index(f"message {MESSAGES_AT_LOAD}!")
 
 
 def test_an_ended_session_says_what_was_shown(client) -> None:
