@@ -325,6 +325,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=20),
         "options": {"expires": 19},
     },
+    "forget_old_chats": {
+        "task": "streams.forget_old_chats",
+        "schedule": crontab(hour=str(REBUILD_HOUR), minute="50"),
+        "options": {"expires": 23 * 3600},
+    },
     "tidy_broker": {
         "task": "livecourse.tidy_broker",
         "schedule": timedelta(hours=6),
@@ -404,6 +409,14 @@ except (ValueError, ImproperlyConfigured):
     REMINDER_MINUTES = 0
 if not 1 <= REMINDER_MINUTES <= 1440:
     raise ImproperlyConfigured("REMINDER_MINUTES must be a whole number from 1 to 1440")
+
+# How long the chat of a live session is kept after its end.
+try:
+    CHAT_DAYS = env.int("CHAT_DAYS", default=180)
+except (ValueError, ImproperlyConfigured):
+    CHAT_DAYS = 0
+if not 1 <= CHAT_DAYS <= 3650:
+    raise ImproperlyConfigured("CHAT_DAYS must be a whole number from 1 to 3650")
 
 
 def _key_text(name: str, value: str) -> str:

@@ -4,15 +4,41 @@ from __future__ import annotations
 
 from accounts.models import User
 from accounts.personal_data import Sections, rows
-from streams.models import ChatMessage, DrawEntry, OrderAttribution, PollVote, Reminder
+from streams.models import (
+    ChatMessage,
+    DrawEntry,
+    ModerationAct,
+    Moderator,
+    OrderAttribution,
+    PollVote,
+    Reminder,
+    Restriction,
+)
 
 
 def export_viewer(person: User) -> Sections:
-    """What the person wrote, wants to be reminded of, and from which session they bought."""
+    """What the person did in live sessions, how order was kept with them, what they bought there."""
     return {
         "chat_messages": rows(
             ChatMessage.objects.filter(author=person).order_by("pk"),
             *("live_session_id", "text", "sent_at", "hidden_at"),
+        ),
+        "mutes_and_bans": rows(
+            Restriction.objects.filter(user=person).order_by("pk"),
+            *("live_session_id", "kind", "reason", "imposed_at", "until", "lifted_at"),
+        ),
+        "moderator_roles": rows(
+            Moderator.objects.filter(user=person).order_by("pk"),
+            *("live_session_id", "added_at"),
+        ),
+        # What one did to others says nothing here of whom it concerned.
+        "moderation_done": rows(
+            ModerationAct.objects.filter(actor=person).order_by("pk"),
+            *("live_session_id", "kind", "done_at"),
+        ),
+        "moderation_met": rows(
+            ModerationAct.objects.filter(subject=person).order_by("pk"),
+            *("live_session_id", "kind", "note", "done_at"),
         ),
         "reminders": rows(
             Reminder.objects.filter(user=person).order_by("pk"),
@@ -34,8 +60,15 @@ def export_viewer(person: User) -> Sections:
 
 
 def erase_viewer(person: User) -> None:
-    """Drop what the person wrote and asked for."""
+    """Drop what the person wrote and asked for, and their name from what others did."""
     ChatMessage.objects.filter(author=person).delete()
+    ChatMessage.objects.filter(hidden_by=person).update(hidden_by=None)
+    Restriction.objects.filter(user=person).delete()
+    Restriction.objects.filter(imposed_by=person).update(imposed_by=None)
+    Moderator.objects.filter(user=person).delete()
+    # The audit trail keeps what was done, not to whom nor by whom; reasons tell of the person.
+    ModerationAct.objects.filter(subject=person).update(subject=None, note="")
+    ModerationAct.objects.filter(actor=person).update(actor=None)
     Reminder.objects.filter(user=person).delete()
     PollVote.objects.filter(voter=person).delete()
     # The ticket stays, nobody's: without it the draw could not be checked any more.

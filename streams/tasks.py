@@ -6,6 +6,7 @@ from celery import shared_task
 from django.db import OperationalError
 from django.utils import timezone
 
+from streams.chat_retention import forget_old_chats
 from streams.reminders import send_due_reminders
 
 # A database that restarts is back within seconds; anything else waits for the next round.
@@ -15,3 +16,8 @@ RETRYING = {"autoretry_for": (OperationalError,), "retry_backoff": 2, "max_retri
 @shared_task(name="streams.send_reminders", **RETRYING)
 def send_reminders() -> None:
     send_due_reminders(moment=timezone.now())
+
+
+@shared_task(name="streams.forget_old_chats", **RETRYING)
+def forget_chats() -> None:
+    forget_old_chats(moment=timezone.now())

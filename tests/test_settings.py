@@ -136,6 +136,7 @@ def test_half_the_keys_of_a_vendor_are_one_line_that_names_the_rest(
         ("ORDER_HOLD_MINUTES", "121"),
         ("ORDER_HOLD_MINUTES", "long"),
         ("REMINDER_MINUTES", "0"),
+        ("CHAT_DAYS", "0"),
         ("SITE_URL", "courses.example.com"),
         ("ALIPAY_PRIVATE_KEY", "/nowhere/key.pem"),
     ],

@@ -45,6 +45,7 @@ from tests.factories import (
     CouponClaimFactory,
     CouponFactory,
     CourseFactory,
+    DrawEntryFactory,
     EnrollmentFactory,
     EventFactory,
     LedgerEntryFactory,
@@ -52,14 +53,18 @@ from tests.factories import (
     LessonProgressFactory,
     LetterFactory,
     ModelRunFactory,
+    ModerationActFactory,
+    ModeratorFactory,
     OperatorFactory,
     OrderAttributionFactory,
     OrderFactory,
     PaymentFactory,
+    PollVoteFactory,
     PromotionFactory,
     PurchaseFactory,
     RefundFactory,
     ReminderFactory,
+    RestrictionFactory,
     ReviewFactory,
     SectionFactory,
     SellerFactory,
@@ -106,7 +111,15 @@ def person_with_everything(canary: str) -> User:
     LessonProgressFactory(user=person, lesson=lesson)
     ReviewFactory(user=person, course=course, text=canary)
     ChatMessageFactory(author=person, text=canary)
+    ChatMessageFactory(hidden_by=person)
+    ModeratorFactory(user=person)
+    RestrictionFactory(user=person, reason=canary)
+    RestrictionFactory(imposed_by=person)
+    ModerationActFactory(subject=person, note=canary)
+    ModerationActFactory(actor=person)
     ReminderFactory(user=person)
+    PollVoteFactory(voter=person)
+    DrawEntryFactory(entrant=person)
     EventFactory(user=person, course=course)
     run = ModelRunFactory(task="profiles")
     Profile.objects.create(user=person, run=run, interests=[canary], state={"canary": canary})
@@ -199,7 +212,12 @@ def test_every_table_that_knows_people_is_in_the_export_or_named_here() -> None:
         "catalog.Refund",
         "catalog.Review",
         "streams.ChatMessage",
+        "streams.DrawEntry",
+        "streams.ModerationAct",
+        "streams.Moderator",
+        "streams.PollVote",
         "streams.Reminder",
+        "streams.Restriction",
         "token_blacklist.OutstandingToken",
     }
     # What only sellers and operators have, or what the program does not use.
