@@ -31,9 +31,11 @@ from livecourse.wsgi import application
 from tests.factories import (
     ChatMessageFactory,
     CourseFactory,
+    DrawEntryFactory,
     EnrollmentFactory,
     LessonFactory,
     OperatorFactory,
+    PollOptionFactory,
     PromotionFactory,
     PurchaseFactory,
     ReviewFactory,
@@ -84,7 +86,11 @@ def rows() -> dict[str, int]:
     message = ChatMessageFactory()
     ShowcaseItemFactory(live_session=message.live_session, course=course)
     SessionCouponFactory(live_session=message.live_session)
+    option = PollOptionFactory(poll__live_session=message.live_session)
+    draw = DrawEntryFactory(draw__live_session=message.live_session).draw
     return {
+        "poll": option.poll_id,
+        "draw": draw.pk,
         "/api/v1/courses/": course.pk,
         "/api/v1/orders/": CourseFactory().pk,
         "/api/v1/lessons/": lesson.pk,
@@ -161,6 +167,8 @@ def test_no_input_breaks_the_api_or_its_word(
             drawn = (case.path_parameters or {}).get("id")
             if isinstance(drawn, int) and drawn % 2:
                 case.path_parameters["id"] = known
+                for part in {"poll", "draw"} & case.path_parameters.keys():
+                    case.path_parameters[part] = rows[part]
             if isinstance(case.body, dict) and n_answers % 2 and "items" in case.body:
                 case.body["items"] = [rows["/api/v1/orders/"]]
             number = (case.path_parameters or {}).get("public_id")
