@@ -95,14 +95,14 @@ def show_desk(request: DeskRequest, session: LiveSession) -> HttpResponse:
 @_of_desk
 def show_showcase(request: DeskRequest, session: LiveSession) -> HttpResponse:
     """The showcase alone, for when somebody else has changed it."""
-    return _answer_part(request, session, "streams/desk_showcase.html", _showcase_part)
+    return _answer_part(request, session, "streams/desk/showcase.html", _showcase_part)
 
 
 @require_safe
 @_of_desk
 def show_offers(request: DeskRequest, session: LiveSession) -> HttpResponse:
     """The running offers alone."""
-    return _answer_part(request, session, "streams/desk_running.html", _offers_part)
+    return _answer_part(request, session, "streams/desk/running.html", _offers_part)
 
 
 def _act(template: str, part: Part) -> Callable[..., Callable[..., HttpResponse]]:
@@ -184,8 +184,8 @@ def _read(form: forms.Form) -> dict[str, Any]:
     return form.cleaned_data
 
 
-_showcase_act = _act("streams/desk_showcase.html", _showcase_part)
-_offers_act = _act("streams/desk_running.html", _offers_part)
+_showcase_act = _act("streams/desk/showcase.html", _showcase_part)
+_offers_act = _act("streams/desk/running.html", _offers_part)
 
 
 @_showcase_act
