@@ -17,7 +17,7 @@ from streams.models import (
 
 
 def export_viewer(person: User) -> Sections:
-    """What the person did in live sessions, how order was kept with them, what they bought there."""
+    """What the person did in live sessions, and what order in them asked of the person."""
     return {
         "chat_messages": rows(
             ChatMessage.objects.filter(author=person).order_by("pk"),
