@@ -325,6 +325,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=20),
         "options": {"expires": 19},
     },
+    "draw_due": {
+        "task": "streams.draw_due",
+        "schedule": timedelta(seconds=10),
+        "options": {"expires": 9},
+    },
     "forget_old_chats": {
         "task": "streams.forget_old_chats",
         "schedule": crontab(hour=str(REBUILD_HOUR), minute="50"),

@@ -7,6 +7,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from streams.chat_retention import forget_old_chats
+from streams.draws import draw_due
 from streams.reminders import send_due_reminders
 
 # A database that restarts is back within seconds; anything else waits for the next round.
@@ -21,3 +22,8 @@ def send_reminders() -> None:
 @shared_task(name="streams.forget_old_chats", **RETRYING)
 def forget_chats() -> None:
     forget_old_chats(moment=timezone.now())
+
+
+@shared_task(name="streams.draw_due", **RETRYING)
+def pick_winners() -> None:
+    draw_due(moment=timezone.now())
