@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Coupon, DiscountKind, Promotion
@@ -96,4 +97,5 @@ def first_fault(form: forms.Form) -> str:
     """One sentence of what is wrong with a form, with the field that it is about."""
     name, errors = next(iter(form.errors.items()))
     label = form.fields[name].label or ""
-    return f"{label}: {errors[0]}" if label else str(errors[0])
+    told = {"field": label, "fault": errors[0]}
+    return gettext("%(field)s: %(fault)s") % told if label else str(errors[0])
