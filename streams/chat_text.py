@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import pairwise
 
 # Marks above or below one letter. Every living script gets by with these; towers of them do not.
 MOST_MARKS = 4
+# Spaces or signs between two letters of a blocked word.
+MOST_BETWEEN = 3
 
 _MARKS = ("Mn", "Me")
 _JOINERS = "\u200c\u200d"
@@ -87,37 +90,55 @@ def has_link(text: str) -> bool:
 def has_blocked_word(text: str, blocked_words: str) -> bool:
     """Whether one of the words (one a line) stands in the text.
 
-    Letter case and width do not matter, nor do up to three spaces or signs between the letters.
-    Words of letters match as a whole word ("ass" is not in "class" nor "as soon"); Chinese,
-    Japanese and Korean, which write no spaces, match anywhere.
+    Letter case and width do not matter, nor do up to MOST_BETWEEN spaces or signs between the
+    letters. Words of letters match as a whole word ("ass" is not in "class" nor "as soon");
+    Chinese, Japanese and Korean, which write no spaces, match anywhere.
     """
-    pattern = _words_pattern(blocked_words)
-    return pattern is not None and pattern.search(_folded(text)) is not None
+    words = _words(blocked_words)
+    if not words:
+        return False
+    line = _folded(text)
+    places = [place for place, character in enumerate(line) if character.isalnum()]
+    letters = "".join(line[place] for place in places)
+    for word in words:
+        if not word[0].isalnum():
+            # Signs or emoji alone.
+            if word in line:
+                return True
+            continue
+        found = letters.find(word)
+        while found >= 0:
+            if _is_word(line, places[found : found + len(word)]):
+                return True
+            found = letters.find(word, found + 1)
+    return False
 
 
 def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
-_WITHOUT_SPACES = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af"
-_LETTER_OF_WORDS = rf"[^\W_{_WITHOUT_SPACES}]"
-_BETWEEN = r"[\W_]{0,3}"
-
-
 @lru_cache(maxsize=256)
-def _words_pattern(blocked_words: str) -> re.Pattern[str] | None:
-    """One pattern for all words; None when there are none."""
-    words = {word for line in blocked_words.splitlines() if (word := _folded(line).strip())}
-    if not words:
-        return None
-    return re.compile("|".join(_word_pattern(word) for word in sorted(words)))
+def _words(blocked_words: str) -> frozenset[str]:
+    """The words folded, of those with letters the letters alone."""
+    words = (_folded(line).strip() for line in blocked_words.splitlines())
+    return frozenset("".join(filter(str.isalnum, word)) or word for word in words if word)
 
 
-def _word_pattern(word: str) -> str:
-    letters = re.sub(r"[\W_]", "", word)
-    if not letters:
-        # Signs or emoji alone.
-        return re.escape(word)
-    before = rf"(?<!{_LETTER_OF_WORDS})" if re.match(_LETTER_OF_WORDS, letters[0]) else ""
-    after = rf"(?!{_LETTER_OF_WORDS})" if re.match(_LETTER_OF_WORDS, letters[-1]) else ""
-    return before + _BETWEEN.join(letters) + after
+def _is_word(line: str, places: list[int]) -> bool:
+    """Whether the letters at these places of the line stand together, and by themselves."""
+    first, last = places[0], places[-1]
+    if any(after - before > MOST_BETWEEN + 1 for before, after in pairwise(places)):
+        return False
+    if first > 0 and _is_of_words(line[first]) and _is_of_words(line[first - 1]):
+        return False
+    is_at_end = last + 1 == len(line)
+    return is_at_end or not (_is_of_words(line[last]) and _is_of_words(line[last + 1]))
+
+
+_WITHOUT_SPACES = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af]")
+
+
+def _is_of_words(character: str) -> bool:
+    """Whether it is a letter or digit of a script that puts spaces between words."""
+    return character.isalnum() and not _WITHOUT_SPACES.match(character)
