@@ -22,7 +22,8 @@ from accounts.paging import PagedByKeys, whole
 from accounts.requester import person_of
 from accounts.rules import is_staff
 from analytics.events import take_in
-from analytics.models import CourseRetention, Forecast, SessionFigures
+from analytics.live_figures import live_figures
+from analytics.models import CourseRetention, FigureSource, Forecast, SessionFigures
 from analytics.serializers import (
     CourseRetentionSerializer,
     EventsSerializer,
@@ -155,12 +156,20 @@ class SessionMetricsView(GenericAPIView):
 
     @extend_schema(operation_id="session_metrics")
     def get(self, request: Request, pk: int) -> Response:
-        """The figures of one of one's own live sessions; zeros before the first count."""
+        """The figures of one of one's own live sessions; zeros before the first count.
+
+        `live` has them as they stand now.
+        """
         session = get_object_or_404(LiveSession.objects.managed_by(person_of(request)), pk=pk)
         figures = SessionFigures.objects.filter(live_session=session).first()
         shown = figures or SessionFigures(
             live_session=session,
             updated_at=None,  # type: ignore[misc]
+        )
+        shown.live_figures = (  # type: ignore[attr-defined]
+            None
+            if shown.source == FigureSource.IMPORTED
+            else live_figures(session, moment=timezone.now())
         )
         return Response(self.get_serializer(shown).data)
 

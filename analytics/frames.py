@@ -551,7 +551,7 @@ def lock_personalised(user_ids: Sequence[int]) -> set[int]:
     leave rows about somebody that nothing removes any more.
     """
     people = User.objects.filter(pk__in=user_ids, is_active=True, is_personalised=True)
-    locked = people.order_by("pk").select_for_update(of=("self",))
+    locked = people.order_by("pk").select_for_update()
     return set(locked.values_list("pk", flat=True))
 
 

@@ -345,7 +345,8 @@ def _sum_of_told(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
 
 def _read_visits(session_id: int, kept: _Kept, *, moment: datetime) -> pd.DataFrame:
     since = None if kept.visits_at is None else kept.visits_at - OVERLAP
-    changed = room_frames.visit_frame(session_ids=[session_id], seen_since=since)
+    newest = int(kept.visits["visit_id"].max()) if len(kept.visits) else 0
+    changed = room_frames.visit_frame(session_ids=[session_id], seen_since=since, after_id=newest)
     if since is None or kept.visits.empty:
         kept.visits = changed
     elif len(changed):

@@ -463,13 +463,8 @@ def report_of(figures: LiveFigures) -> Dataset:
             "net_sales": counts.net_sales,
             "gmv_per_thousand_views": counts.gmv_per_thousand_views,
         }
-        rates = {
-            "click_through": counts.click_through,
-            "click_to_order": counts.click_to_order,
-            "conversion": counts.conversion,
-        }
         for key in keys:
-            rate = rates.get(key)
+            rate = getattr(counts, key) if key in RATES else None
             value = values.get(key) if rate is None else rate.value
             is_amount = key in (*AMOUNTS, "net_sales")
             add(

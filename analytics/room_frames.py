@@ -12,7 +12,7 @@ from uuid import UUID
 
 import numpy as np
 import pandas as pd
-from django.db.models import CharField, Count, F, Min, Q, QuerySet, Sum
+from django.db.models import CharField, Count, Exists, F, Min, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Substr
 
 from accounts.models import StatedAttributes, User
@@ -81,8 +81,8 @@ def presence_frame(*, session_ids: Sequence[int], now: datetime) -> pd.DataFrame
     Columns: session_id (int64), viewer (str: u and the person's id, or v and the visitor's),
     n_views (int64), watched_seconds (float64), first_seen_at (datetime64[us]).
 
-    A stay may be told twice, by the room itself (a visit) and by events that an app sent or that
-    were made of the visit: of the two accounts of one viewer the larger counts, never their sum.
+    A stay may be told twice, by the room itself (a visit) and by events that an app sent: of the
+    two accounts of one viewer the larger counts, never their sum.
     Nobody watched longer than the session lasted, whatever they claim. Where the room recorded
     visits, anonymous visitors are those that it saw: any number can be made up in events.
     """
@@ -158,6 +158,8 @@ def told_frame(
     first_seen_at (datetime64[us], NaT for who neither viewed nor watched).
     """
     was_there = Q(kind__in=[EventKind.VIEW, EventKind.WATCH])
+    # What was made of a visit is told by the visit itself.
+    is_told = Q(~Exists(Visit.objects.filter(key=OuterRef("uuid"))), kind=EventKind.WATCH)
     rows = list(
         _events_between(session_ids, after_id, up_to_id)
         .filter(kind__in=[*COUNTED_KINDS, EventKind.VIEW, EventKind.WATCH])
@@ -166,7 +168,7 @@ def told_frame(
             n_impressions=Count("pk", filter=Q(kind=EventKind.IMPRESSION)),
             n_clicks=Count("pk", filter=Q(kind=EventKind.CLICK)),
             n_views=Count("pk", filter=Q(kind=EventKind.VIEW)),
-            watched=Coalesce(Sum("value", filter=Q(kind=EventKind.WATCH)), 0.0),
+            watched=Coalesce(Sum("value", filter=is_told), 0.0),
             first=Min("occurred_at", filter=was_there),
         )
         .values_list(
@@ -210,8 +212,11 @@ VISIT_COLUMNS = (
 )
 
 
-def visit_frame(*, session_ids: Sequence[int], seen_since: datetime | None = None) -> pd.DataFrame:
-    """Visits of the given sessions, of those last seen at or after a moment if one is given.
+def visit_frame(
+    *, session_ids: Sequence[int], seen_since: datetime | None = None, after_id: int = 0
+) -> pd.DataFrame:
+    """Visits of the given sessions; with `seen_since`, those last seen from then on alone, and
+    those whose id is above `after_id`.
 
     Columns: visit_id, session_id (int64), user_id (int64, 0 for an anonymous visitor), viewer
     (str, as in `presence_frame`), source (str), joined_at, last_seen_at (datetime64[us]),
@@ -219,7 +224,7 @@ def visit_frame(*, session_ids: Sequence[int], seen_since: datetime | None = Non
     """
     found = Visit.objects.filter(live_session_id__in=session_ids)
     if seen_since is not None:
-        found = found.filter(last_seen_at__gte=seen_since)
+        found = found.filter(Q(last_seen_at__gte=seen_since) | Q(pk__gt=after_id))
     rows = list(found.order_by("pk").values_list("pk", *VISIT_COLUMNS))
     return pd.DataFrame(
         {

@@ -13,8 +13,10 @@ from rest_framework import serializers
 
 from accounts.paging import LARGEST_ID
 from analytics.events import CLIENT_KINDS, MOST_EVENTS, NewEvent
+from analytics.live_figures import LiveFigures
 from analytics.methods.rates import Rate
 from analytics.methods.reasons import Reason
+from analytics.methods.small_groups import SMALLEST_GROUP
 from analytics.models import (
     CourseRetention,
     EventKind,
@@ -25,8 +27,6 @@ from analytics.models import (
 from catalog.serializers import CourseSerializer, money
 from streams.models import SessionStatus
 
-# Figures of fewer people than this would tell about single ones.
-SMALLEST_GROUP = 10
 _KIND_NOT_ALLOWED = format_lazy(
     _("“{{input}}” is not allowed here; allowed are {kinds}."),
     kinds=", ".join(kind.api_name for kind in CLIENT_KINDS),
@@ -151,6 +151,80 @@ class CouponSalesSerializer(OfferSalesSerializer):
     code = serializers.CharField(source="coupon_code", allow_null=True)
 
 
+class LiveCountsSerializer(serializers.Serializer):
+    """What was counted of a session, a product or a source of traffic, up to now."""
+
+    n_impressions = serializers.IntegerField()
+    n_clicks = serializers.IntegerField()
+    n_orders = serializers.IntegerField()
+    n_buyers = serializers.IntegerField()
+    click_through = RateSerializer(
+        allow_null=True, help_text="Clicks of impressions; null where some were not recorded."
+    )
+    click_to_order = RateSerializer(
+        allow_null=True, help_text="Orders of clicks; null where some ordered without a click."
+    )
+    gmv = money(help_text="Paid amounts before refunds.")
+    net_sales = money(help_text="Paid amounts after refunds.")
+
+
+class LiveRoomCountsSerializer(LiveCountsSerializer):
+    n_viewers = serializers.IntegerField(help_text="Distinct people and anonymous visitors.")
+    n_views = serializers.IntegerField(help_text="How often the room was entered.")
+    conversion = RateSerializer(help_text="Distinct buyers of distinct viewers.")
+    gmv_per_thousand_views = money(allow_null=True, help_text="Null without views.")
+
+
+class LiveProductSerializer(serializers.Serializer):
+    """What one course did; in the order of the showcase."""
+
+    course = serializers.IntegerField(source="course_id")
+    title = serializers.CharField()
+    is_in_showcase = serializers.BooleanField()
+    counts = LiveCountsSerializer()
+
+
+class LiveSourceSerializer(serializers.Serializer):
+    """Viewers by where they first came from; "" where that was not recorded."""
+
+    source = serializers.CharField(allow_blank=True)
+    counts = LiveRoomCountsSerializer()
+
+
+class UsualSerializer(serializers.Serializer):
+    """The median and the middle half of the seller's last sessions."""
+
+    median = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+    n = serializers.IntegerField(help_text="Sessions.")
+
+
+class LiveFiguresSerializer(serializers.Serializer):
+    """The figures as the desk shows them, counted when asked for, at most once a second."""
+
+    moment = serializers.DateTimeField()
+    is_live = serializers.BooleanField()
+    seconds = serializers.FloatField(help_text="On air so far, or in all.")
+    viewers_now = serializers.IntegerField(allow_null=True, help_text="Null unless live.")
+    peak_viewers = serializers.IntegerField(allow_null=True)
+    average_watch_seconds = serializers.SerializerMethodField()
+    n_likes = serializers.IntegerField()
+    currency = serializers.CharField()
+    counts = LiveRoomCountsSerializer()
+    products = LiveProductSerializer(many=True)
+    sources = LiveSourceSerializer(many=True)
+    usual = serializers.DictField(
+        child=UsualSerializer(),
+        help_text="By figure; of a live session at the same second of the show, else in all.",
+    )
+
+    def get_average_watch_seconds(self, figures: LiveFigures) -> float | None:
+        """Watched seconds of distinct viewers; null without viewers and for very few."""
+        counts = figures.counts
+        return None if _is_small(counts.n_viewers) else counts.average_watch_seconds
+
+
 class SessionMetricsSerializer(serializers.Serializer):
     """The counts of one live session. Rates follow the definitions of the platform.
 
@@ -190,6 +264,11 @@ class SessionMetricsSerializer(serializers.Serializer):
         help_text="Every sale is in one of these as well.",
     )
     updated_at = serializers.DateTimeField(allow_null=True, help_text="Null: not counted yet.")
+    live = LiveFiguresSerializer(
+        allow_null=True,
+        source="live_figures",
+        help_text="Counted now; the figures above are those of the last round. Null if imported.",
+    )
 
     def get_watched_seconds(self, figures: SessionFigures) -> int | None:
         """Null where so few people watched that it would tell about single ones."""

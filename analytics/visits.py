@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from analytics import frames, room_frames
 from analytics.models import Event, EventKind
@@ -107,11 +108,15 @@ def _store(events: Sequence[Event]) -> None:
 
 def _raise(event: Event) -> None:
     """Only of its own kind and person: the key is a client's, and might name another event."""
+    whose = (
+        Q(user=event.user_id)
+        if event.user_id
+        else Q(user__isnull=True, visitor_id=event.visitor_id)
+    )
     Event.objects.filter(
+        whose,
         uuid=event.uuid,
         kind=event.kind,
-        user_id=event.user_id,
-        visitor_id=event.visitor_id,
-        live_session_id=event.live_session_id,
+        live_session=event.live_session_id,
         value__lt=event.value,
     ).update(value=event.value, occurred_at=event.occurred_at)

@@ -580,3 +580,19 @@ def test_ones_own_lists_hold_nothing_of_others() -> None:
     assert [row["is_mine"] for row in shown] == [False]
     assert message.author.email not in str(shown)
     assert Enrollment.objects.count() == ChatMessage.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "page", ["desk_figures", "desk_next", "desk_report_csv", "desk_report_xlsx"]
+)
+@pytest.mark.parametrize("person", PEOPLE)
+def test_figures_of_a_desk_are_its_sellers_and_operators_alone(
+    world: dict, client, page: str, person: str
+) -> None:
+    if who := world["people"][person]:
+        client.force_login(who)
+    expected = 200 if person in ("seller", "operator") else 404
+    for row in ("public", "draft"):
+        address = reverse(f"analytics:{page}", args=[world["rows"][row]["session"]])
+        assert client.get(address).status_code == expected, row
+    assert client.get(reverse(f"analytics:{page}", args=[MISSING])).status_code == 404
