@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.tokens import RefreshToken
-from rest_framework_simplejwt.utils import get_md5_hash_password
+from rest_framework_simplejwt.tokens import RefreshToken, Token
+from rest_framework_simplejwt.utils import aware_utcnow, get_md5_hash_password
 
 from accounts.models import User
 from accounts.plain_rows import fetch_rows
@@ -32,11 +33,28 @@ class _People:
 
 
 class TokenAuthentication(JWTAuthentication):
-    """The library's own checks of a token and of the person; each request of the API has them."""
+    """The library's own checks of a token and of the person; each request of the API has them.
+
+    A signature that was found right stays right and is not computed again; until when it holds
+    and whether the person may still sign in is asked each time.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user_model = _People()  # type: ignore[assignment]
+
+    def get_validated_token(self, raw_token: bytes) -> Token:
+        token = _signed_token(raw_token)
+        try:
+            token.check_exp(current_time=aware_utcnow())
+        except TokenError:
+            return super().get_validated_token(raw_token)
+        return token
+
+
+@lru_cache(maxsize=4096)
+def _signed_token(raw_token: bytes) -> Token:
+    return JWTAuthentication().get_validated_token(raw_token)
 
 
 def tokens_of(person: User) -> dict[str, str]:

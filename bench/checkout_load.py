@@ -14,6 +14,8 @@ import uuid
 from collections import Counter
 from typing import Any
 
+import uvloop
+
 CONTENT_LENGTH = b"content-length:"
 
 
@@ -100,4 +102,4 @@ async def run(job: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(run(json.load(sys.stdin)))))
+    print(json.dumps(uvloop.run(run(json.load(sys.stdin)))))

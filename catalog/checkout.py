@@ -193,8 +193,6 @@ class _Placing:
                 discount=priced.coupon_discount,
                 moment=self.moment,
             )
-        promotions = [line.offer.promotion for line in priced.lines if line.offer.promotion]
-        take_seats(promotions, moment=self.moment)
         is_free = priced.total == 0
         order = Order(
             buyer=self.buyer,
@@ -210,6 +208,9 @@ class _Placing:
             paid_at=self.moment if is_free else None,
         )
         insert_row(order)
+        # As late as can be: who buys at the same promotion waits from here until the commit.
+        promotions = [line.offer.promotion for line in priced.lines if line.offer.promotion]
+        take_seats(promotions, moment=self.moment)
         lines = [
             Purchase(
                 order=order,

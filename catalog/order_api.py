@@ -30,7 +30,7 @@ from catalog.order_serializers import (
     idempotency_key,
 )
 from catalog.own_orders import own_order
-from catalog.payments.paying import pay_in_sandbox
+from catalog.payments.paying import pay_own_in_sandbox
 from catalog.payments.provider import Provider
 from catalog.payments.registry import provider_named
 from catalog.payments.settling import close_payments
@@ -165,35 +165,46 @@ class OrderPayView(_OwnOrderView):
         `payment` says where the buyer goes on. With the sandbox and an `outcome`, it happens at
         once, and the answer is the order as it is then. A paid order is answered as it is.
         """
-        order = self.order(public_id)
         given = shared(PayInSerializer).run_validation(request.data)
+        # Also where the order is paid already: what is asked for must be there.
         provider = provider_named(given["provider"])
-        payment = None
-        if order.status != OrderStatus.PAID:
-            try:
-                payment = self._begin(order, provider, given.get("outcome"))
-            except NotPayable:
-                # The same request, sent twice at once, may have paid it meanwhile.
-                order.refresh_from_db(fields=["status", "paid_at"])
-                if order.status != OrderStatus.PAID:
-                    raise
+        return_url = request.build_absolute_uri(f"/orders/{public_id}/")
+        order: Order | None
+        if outcome := given.get("outcome"):
+            order, payment = pay_own_in_sandbox(
+                buyer=person_of(request),
+                public_id=public_id,
+                outcome=outcome,
+                return_url=return_url,
+                moment=timezone.now(),
+            )
+            if order is None:
+                raise Http404
+        else:
+            order = self.order(public_id)
+            payment = self._begin(order, provider, return_url)
         order.payment = self._shown_payment(payment)  # type: ignore[attr-defined]
         return Response(shared(PaidOrderSerializer).to_representation(order))
 
-    def _begin(self, order: Order, provider: Provider, outcome: str | None) -> Payment:
-        return_url = self.request.build_absolute_uri(f"/orders/{order.public_id}/")
-        if outcome:
-            return pay_in_sandbox(
-                order=order, outcome=outcome, return_url=return_url, moment=timezone.now()
+    def _begin(self, order: Order, provider: Provider, return_url: str) -> Payment | None:
+        """The payment, or None when the order is paid."""
+        if order.status == OrderStatus.PAID:
+            return None
+        try:
+            return start_payment(
+                order=order,
+                provider=provider,
+                return_url=return_url,
+                moment=timezone.now(),
+                is_phone=has_phone(self.request),
+                client_ip=address_of(self.request) or "",
             )
-        return start_payment(
-            order=order,
-            provider=provider,
-            return_url=return_url,
-            moment=timezone.now(),
-            is_phone=has_phone(self.request),
-            client_ip=address_of(self.request) or "",
-        )
+        except NotPayable:
+            # It may have been paid meanwhile.
+            order.refresh_from_db(fields=["status", "paid_at"])
+            if order.status != OrderStatus.PAID:
+                raise
+            return None
 
     def _shown_payment(self, payment: Payment | None) -> dict[str, Any] | None:
         if payment is None:

@@ -102,13 +102,17 @@ def request_for(
 
 
 @in_one_transaction
-def open_payment(order: Order, *, provider: Provider, moment: datetime) -> tuple[Payment, bool]:
+def open_payment(
+    order: Order, *, provider: Provider, moment: datetime, is_locked: bool = False
+) -> tuple[Payment, bool]:
     """The payment of the order that is under way with the provider, or a new one; and whether new.
 
-    Raises NotPayable.
+    `is_locked`: the order was read in this transaction, with its row locked. Raises NotPayable.
     """
-    # The order's row is locked, so that two clicks meet one payment.
-    (now,) = fetch_rows(Order, fields=["status", "expires_at"], pk=order.pk, is_locked=True)
+    now = order
+    if not is_locked:
+        # So that two clicks meet one payment.
+        (now,) = fetch_rows(Order, fields=["status", "expires_at"], pk=order.pk, is_locked=True)
     if now.status != OrderStatus.PENDING or (now.expires_at or moment) <= moment:
         raise NotPayable
     started = fetch_rows(Payment, order=order, provider=provider.name, status=PaymentStatus.STARTED)

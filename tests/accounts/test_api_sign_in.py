@@ -221,6 +221,23 @@ def test_a_token_of_somebody_who_is_gone_is_refused(api: APIClient) -> None:
     assert me(api, tokens["access"]) == 401
 
 
+def test_an_access_token_that_was_used_before_ends_all_the_same(api: APIClient) -> None:
+    tokens = sign_in(api, UserFactory())
+    assert me(api, tokens["access"]) == 200
+
+    with time_machine.travel(timezone.now() + settings.SIMPLE_JWT["ACCESS_TOKEN_LIFETIME"]):
+        assert me(api, tokens["access"]) == 401
+
+
+def test_a_token_with_another_signature_is_refused_after_the_right_one(api: APIClient) -> None:
+    access = sign_in(api, UserFactory())["access"]
+    assert me(api, access) == 200
+    head, body, signature = access.split(".")
+
+    for forged in (f"{head}.{body}.{signature[::-1]}", f"{head}.{body}.", f"{head}.{body}"):
+        assert me(api, forged) == 401
+
+
 def test_an_access_token_ends(api: APIClient) -> None:
     tokens = sign_in(api, UserFactory())
 
