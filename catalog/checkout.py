@@ -25,6 +25,8 @@ from catalog.pricing import NotOneOrder, Quote, quote
 from catalog.transactions import in_one_transaction
 
 MOST_COURSES = 50
+# Requests of one buyer for one course that come and end while another one is placed.
+MOST_MEETINGS = 5
 LONGEST_KEY = 255
 # What an order, its price and its answer need of a course.
 _FIELDS_OF_COURSES = ("seller", "kind", "slug", "title", "category", "list_price", "currency")
@@ -171,16 +173,18 @@ class _Placing:
     also_write: Callable[[Order], None] | None
 
     def place(self) -> Order:
-        try:
-            return self._write()
-        except IntegrityError:
-            # A request of the same buyer came before: with this key, or for one of these courses.
-            if (placed := order_of_key(self.buyer, self.key, self.request)) is not None:
-                return placed
-            _ensure_not_owned(self.buyer, self.courses)
-            _end_held(self.buyer, self.courses, moment=self.moment)
-            # That one has ended meanwhile.
-            return self._write()
+        for _attempt in range(MOST_MEETINGS):
+            try:
+                return self._write()
+            except IntegrityError:
+                # A request of the same buyer came before: with this key, or for one of these
+                # courses.
+                if (placed := order_of_key(self.buyer, self.key, self.request)) is not None:
+                    return placed
+                _ensure_not_owned(self.buyer, self.courses)
+                _end_held(self.buyer, self.courses, moment=self.moment)
+                # That one has ended meanwhile.
+        return self._write()
 
     @in_one_transaction
     def _write(self) -> Order:
