@@ -25,9 +25,17 @@ class Page(HTMLParser):
         self.forms: set[str] = set()
         self.files: set[str] = set()
         self.ids: set[str] = set()
+        # What stands in one is no part of the page until script fills it in.
+        self.n_open_templates = 0
         self.feed(html)
 
+    def handle_endtag(self, tag: str) -> None:
+        self.n_open_templates -= tag == "template"
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.n_open_templates += tag == "template"
+        if self.n_open_templates:
+            return
         has = dict(attrs)
         if has.get("id"):
             self.ids.add(has["id"] or "")

@@ -28,7 +28,10 @@ export class Chat {
     // The id of the newest message known, or null: they come in the order of their ids.
     this.last = newest ? Number(newest.dataset.message) : null;
     this.log.scrollTop = this.log.scrollHeight;
-    this.log.addEventListener("scroll", () => this.isAtEnd() && show(this.newer, false), { passive: true });
+    this.follows = true;
+    this.log.addEventListener("scroll", () => this.look(), { passive: true });
+    // The keyboard, a poll or a note takes room: whoever followed goes on following.
+    if (window.ResizeObserver) new ResizeObserver(() => this.follows && this.follow()).observe(this.log);
     this.newer.addEventListener("click", () => this.follow());
     this.log.addEventListener("click", (event) => this.act(event));
     if (this.form) {
@@ -47,7 +50,7 @@ export class Chat {
     const fresh = messages.filter(({ id }) => id > (this.last ?? 0) && !this.hidden.has(id));
     if (!fresh.length) return;
     this.last = fresh.at(-1).id;
-    const follows = this.isAtEnd();
+    const follows = this.follows;
     const lines = document.createDocumentFragment();
     for (const message of fresh.slice(-MOST_LINES)) lines.append(this.line(message));
     this.log.append(lines);
@@ -99,7 +102,13 @@ export class Chat {
     return this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR_END_PX;
   }
 
+  look() {
+    this.follows = this.isAtEnd();
+    if (this.follows) show(this.newer, false);
+  }
+
   follow() {
+    this.follows = true;
     this.log.scrollTop = this.log.scrollHeight;
     show(this.newer, false);
   }
