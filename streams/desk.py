@@ -38,7 +38,7 @@ def desk_items(session: LiveSession, *, moment: datetime) -> list[DeskItem]:
 
     What is no longer on sale is there as well: viewers see it no more, the seller should know.
     """
-    items = list(session.showcase.select_related("course"))
+    items = list(session.showcase.select_related("course__seller"))
     courses = [item.course for item in items]
     also = promotions_of_room(session)
     prices = current_prices(courses, moment=moment, also=also)

@@ -22,8 +22,9 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from catalog.transactions import in_one_transaction
-from streams.models import ChangeCause, LiveSession, PinnedSpan, SessionChange, SessionStatus
+from streams.models import ChangeCause, LiveSession, SessionChange, SessionStatus
 from streams.room_changes import touch_room
+from streams.showcase import begin_pinned_span, end_pinned_span
 
 # What a seller still decides about freely; what runs or ran is moved by the functions below alone.
 PLANNED = (SessionStatus.DRAFT, SessionStatus.SCHEDULED)
@@ -132,8 +133,11 @@ def take_back_sessions(
 def start_session(
     session_id: int, *, by: User | None, cause: ChangeCause, moment: datetime
 ) -> SessionChange:
-    """Go on air, from a draft or a scheduled session. Raises CannotStart."""
-    return _change(
+    """Go on air, from a draft or a scheduled session. Raises CannotStart.
+
+    What was pinned before is seen from now on.
+    """
+    change = _change(
         session_id,
         SessionStatus.LIVE,
         refusal=CannotStart,
@@ -142,6 +146,8 @@ def start_session(
         moment=moment,
         started_at=moment,
     )
+    begin_pinned_span(session_id, moment=moment)
+    return change
 
 
 @in_one_transaction
@@ -164,9 +170,7 @@ def end_session(
         ended_at=Greatest("started_at", at),
         pinned=None,
     )
-    PinnedSpan.objects.filter(live_session=session_id, unpinned_at=None).update(
-        unpinned_at=Greatest("pinned_at", at)
-    )
+    end_pinned_span(session_id, moment=moment)
     return change
 
 

@@ -18,6 +18,7 @@ from catalog.models import Course
 from tests.factories import (
     CategoryFactory,
     ChatMessageFactory,
+    CouponFactory,
     CourseFactory,
     EnrollmentFactory,
     LessonFactory,
@@ -29,6 +30,8 @@ from tests.factories import (
     PurchaseFactory,
     ReviewFactory,
     SectionFactory,
+    SessionCouponFactory,
+    SessionPromotionFactory,
     ShowcaseItemFactory,
     UserFactory,
 )
@@ -181,3 +184,32 @@ def test_buying_asks_a_known_number_of_times(n_courses, places, pays, lists) -> 
     for count, most in zip(counts, (places, pays, lists), strict=True):
         assert count <= most
     assert client.get("/api/v1/orders/").json()["results"][0]["status"] == "paid"
+
+
+def test_more_of_everything_does_not_cost_a_control_desk_more_queries(client) -> None:
+    session = LiveSessionFactory(live=True)
+    client.force_login(session.seller)
+
+    def grow() -> None:
+        for _ in range(2):
+            course = PromotionFactory(course__seller=session.seller).course
+            ShowcaseItemFactory(live_session=session, course=course)
+            CourseFactory(seller=session.seller)
+            SessionPromotionFactory(live_session=session, promotion__course=course)
+            SessionCouponFactory(live_session=session, coupon__seller=session.seller)
+            CouponFactory(seller=session.seller)
+
+    grow()
+    paths = {
+        name: reverse(f"streams:{name}", args=[session.pk])
+        for name in ("desk", "desk_showcase", "desk_offers")
+    }
+    few = {name: n_queries(lambda path=path: client.get(path)) for name, path in paths.items()}
+
+    for _ in range(3):
+        grow()
+    many = {name: n_queries(lambda path=path: client.get(path)) for name, path in paths.items()}
+
+    assert many == few
+    for name, most in {"desk": 22, "desk_showcase": 10, "desk_offers": 9}.items():
+        assert few[name] <= most, name

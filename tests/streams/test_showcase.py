@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from streams.models import LiveSession, PinnedSpan, Room
+from streams.models import ChangeCause, LiveSession, PinnedSpan, Room
+from streams.session_life import start_session
 from streams.showcase import (
     MOST_SHOWN,
     NothingPinnedAfterwards,
@@ -15,7 +16,6 @@ from streams.showcase import (
     NotYoursToShow,
     ShowcaseFull,
     add_to_showcase,
-    begin_pinned_span,
     pin_course,
     remove_from_showcase,
     reorder_showcase,
@@ -143,8 +143,7 @@ def test_what_is_pinned_before_the_start_is_seen_from_the_start_on() -> None:
     pin_course(session.pk, course, moment=NOW)
     assert (pinned_course(session), spans_of(session)) == (course, [])
 
-    LiveSession.objects.filter(pk=session.pk).update(status="live", started_at=NOW)
-    begin_pinned_span(session.pk, moment=NOW)
+    start_session(session.pk, by=session.seller, cause=ChangeCause.SELLER, moment=NOW)
     assert spans_of(session) == [(course, NOW, None)]
 
 
