@@ -17,13 +17,17 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.mariadb]
 
 
 def await_session(open_page: OpenPage, session: LiveSession) -> tuple[Page, list[Request]]:
-    """The page of the session, whose clock the test moves, and what it asks about the session."""
+    """The page of the session, whose clock the test moves, and all that it asks the server."""
     page = open_page("/healthz")
     asked: list[Request] = []
-    page.on("request", lambda one: asked.append(one) if "/api/v1/live-sessions/" in one.url else 0)
+    page.on("request", asked.append)
     page.clock.install(time=timezone.now())
     page.goto(page.url.replace("/healthz", f"/live/{session.pk}/"))
     return page, asked
+
+
+def asks_of_sessions(asked: list[Request]) -> int:
+    return sum("/api/v1/live-sessions/" in one.url for one in asked)
 
 
 def test_the_page_becomes_the_room_when_the_session_starts(open_page: OpenPage) -> None:
@@ -38,7 +42,7 @@ def test_the_page_becomes_the_room_when_the_session_starts(open_page: OpenPage) 
         page.clock.run_for(16_000)
 
     expect(page.locator("body.page-room")).to_be_visible()
-    assert len(asked) >= 2
+    assert asks_of_sessions(asked) >= 2
 
 
 def test_nobody_asks_while_the_beginning_is_far_or_the_page_out_of_sight(
@@ -47,11 +51,11 @@ def test_nobody_asks_while_the_beginning_is_far_or_the_page_out_of_sight(
     session = LiveSessionFactory(scheduled_at=timezone.now() + timedelta(hours=2))
     page, asked = await_session(open_page, session)
     page.clock.run_for(60 * 60 * 1000)
-    assert asked == []
+    assert asks_of_sessions(asked) == 0
 
     page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true })")
     page.clock.run_for(70 * 60 * 1000)
-    assert asked == []
+    assert asks_of_sessions(asked) == 0
 
 
 def test_a_viewer_asks_to_be_reminded_and_thinks_better_of_it(open_page: OpenPage) -> None:

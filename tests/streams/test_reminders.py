@@ -309,6 +309,14 @@ class TestOnThePage:
         assert not Reminder.objects.exists()
         assert "Reminders are for sessions that have not begun." in self.page(client, session)
 
+    def test_of_a_late_session_it_names_no_minutes_that_are_over(self, client) -> None:
+        ahead = LiveSessionFactory(scheduled_at=timezone.now() + HOUR)
+        assert "By e-mail, 15 minutes before it begins." in self.page(client, ahead)
+        late = LiveSessionFactory(scheduled_at=timezone.now() - MINUTE)
+        html = self.page(client, late)
+        assert "Sign up to be reminded" in html
+        assert "before it begins" not in html
+
     def test_a_draft_is_nobodys_to_await(self, client) -> None:
         draft = LiveSessionFactory(draft=True)
         for someone in (client, self.signed_in(UserFactory()), self.signed_in(SellerFactory())):
