@@ -223,18 +223,24 @@ def lift_in_session(*, session: LiveSession, person: User, by: User, moment: dat
     )
 
 
+def is_suited(person: User, session: LiveSession, *, moment: datetime) -> bool:
+    """Whether the person could keep order in the session: not who leads it, is banned or gone."""
+    if not person.is_active or leads(person, session):
+        return False
+    held = restrictions_in(session, [person.pk], moment=moment).get(person.pk)
+    return held is None or held.kind != RestrictionKind.BAN
+
+
 @in_one_transaction
 def add_moderator(*, session: LiveSession, person: User, by: User, moment: datetime) -> Moderator:
     """Let the person keep order in the session; asked twice, they do.
 
-    Raises MayNotModerate, or NotSuited for who leads the session, may not enter it or is gone.
+    Raises MayNotModerate, or NotSuited (is_suited).
     """
     if not leads(by, session):
         raise MayNotModerate
     touch_room(session.pk)
-    held = restrictions_in(session, [person.pk], moment=moment).get(person.pk)
-    is_banned = held is not None and held.kind == RestrictionKind.BAN
-    if not person.is_active or leads(person, session) or is_banned:
+    if not is_suited(person, session, moment=moment):
         raise NotSuited
     moderator, is_new = Moderator.objects.get_or_create(
         live_session=session, user=person, defaults={"added_by": by, "added_at": moment}

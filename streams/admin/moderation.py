@@ -44,6 +44,7 @@ from streams.moderation import (
     add_moderator,
     change_rules,
     drop_moderator,
+    is_suited,
     lift,
 )
 from streams.restrictions import imposed
@@ -73,16 +74,21 @@ class OfSessionInline(PartInline):
     """Rows of a session that exist only once it does, stored by rules that ask who did it."""
 
     def has_view_permission(self, request: HttpRequest, obj: LiveSession | None = None) -> bool:
-        return obj is not None and super().has_view_permission(request, obj)
+        return _has_session(request) and super().has_view_permission(request, obj)
 
     def has_change_permission(self, request: HttpRequest, obj: LiveSession | None = None) -> bool:
-        return obj is not None and super().has_change_permission(request, obj)
+        return _has_session(request) and super().has_change_permission(request, obj)
 
     def get_formset(
         self, request: HttpRequest, obj: LiveSession | None = None, **options: Any
     ) -> type[BaseInlineFormSet]:
         options["formset"] = type("Parts", (self.formset,), {"by": request.user})
         return super().get_formset(request, obj, **options)
+
+
+def _has_session(request: HttpRequest) -> bool:
+    # Asked of the address: the rows of an inline are looked for without naming the session.
+    return request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
 
 
 class ChatRulesInline(OfSessionInline):
@@ -132,7 +138,7 @@ class ModeratorFormSet(PaginationInlineFormSet):
             person = getattr(form, "person", None)
             if person is None:
                 continue
-            if person.pk == self.instance.seller_id or person.is_superuser:
+            if not is_suited(person, self.instance, moment=timezone.now()):
                 form.add_error("email", str(NotSuited()))
 
     def save_new(self, form: ModelForm, commit: bool = True) -> Moderator:
