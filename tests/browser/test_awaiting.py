@@ -20,7 +20,7 @@ def await_session(open_page: OpenPage, session: LiveSession) -> tuple[Page, list
     """The page of the session, whose clock the test moves, and all that it asks the server."""
     page = open_page("/healthz")
     asked: list[Request] = []
-    page.on("request", asked.append)
+    page.on("request", lambda one: asked.append(one))
     page.clock.install(time=timezone.now())
     page.goto(page.url.replace("/healthz", f"/live/{session.pk}/"))
     return page, asked
