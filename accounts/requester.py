@@ -2,13 +2,54 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping
 from ipaddress import ip_address
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from accounts.models import User
+
+# A browser's anonymous visitor is known by a cookie, an app's by a header.
+VISITOR_COOKIE = "visitor"
+VISITOR_HEADER = "X-Visitor-Id"
+VISITOR_SECONDS = 365 * 24 * 3600
+
+
+class BadVisitorId(Exception):
+    """The header of an app names no visitor: it must be a UUID."""
+
+
+def visitor_of(*, header: str | None, cookies: Mapping[str, str]) -> uuid.UUID:
+    """The anonymous visitor: from the header of an app, the cookie of a browser, or a new one.
+
+    Raises BadVisitorId.
+    """
+    if header is not None:
+        try:
+            return uuid.UUID(header)
+        except ValueError:
+            raise BadVisitorId from None
+    try:
+        return uuid.UUID(cookies.get(VISITOR_COOKIE, ""))
+    except ValueError:
+        # None yet, or one that somebody edited.
+        return uuid.uuid4()
+
+
+def remember_visitor(response: HttpResponseBase, visitor_id: uuid.UUID) -> None:
+    """Give a browser the cookie by which its visitor is known."""
+    response.set_cookie(
+        VISITOR_COOKIE,
+        str(visitor_id),
+        max_age=VISITOR_SECONDS,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
 
 
 def person_of(request: Request) -> User:

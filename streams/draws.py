@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.outbox import put_letter
 from accounts.rules import is_operator
-from accounts.templatetags.people import public_name
+from accounts.templatetags.people import masked_name
 from catalog.transactions import in_one_transaction
 from streams.models import Draw, DrawEntry, LiveSession, Moderator, Room, SessionStatus
 from streams.room_changes import room_of, touch_room
@@ -262,7 +262,7 @@ def name_of(entry: DrawEntry) -> str:
     """A winner's name with all but its first character covered; empty for who has left."""
     if entry.entrant is None:
         return ""
-    return f"{public_name(entry.entrant)[:1]}**"
+    return masked_name(entry.entrant)
 
 
 def tickets_of(draw: Draw) -> list[str]:

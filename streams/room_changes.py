@@ -14,17 +14,23 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Max
 from redis.exceptions import RedisError
 
-from streams.models import Room
+from streams.models import ChatMessage, Room
 
 logger = logging.getLogger(__name__)
 
 
 def room_of(session_id: int) -> Room:
     """The room of a live session, made when it is first asked for."""
-    room, _is_new = Room.objects.get_or_create(live_session_id=session_id)
+    found = Room.objects.filter(pk=session_id).first()
+    if found is not None:
+        return found
+    # What was said before there was a row for the room, such as by an import.
+    newest = ChatMessage.objects.filter(live_session=session_id).aggregate(v=Max("pk"))["v"]
+    defaults = {"last_message_id": newest or 0}
+    room, _is_new = Room.objects.get_or_create(live_session_id=session_id, defaults=defaults)
     return room
 
 

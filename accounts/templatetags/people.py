@@ -20,6 +20,11 @@ def public_name(user: User) -> str:
     return _("Seller") if user.role == Role.SELLER else _("Learner")
 
 
+def masked_name(user: User) -> str:
+    """The public name with all but its first character covered."""
+    return f"{public_name(user)[:1]}**"
+
+
 @register.inclusion_tag("components/avatar.html")
 def avatar(user: User) -> dict[str, object]:
     """A disc with the first character of the name, in a colour of the person's own."""

@@ -1,0 +1,147 @@
+"""Stays of viewers in live rooms, as rows: when they came, how long they watched, what they liked.
+
+A process keeps the stays of its viewers in memory and stores all that have changed every few
+seconds, so that the number of statements grows with time and not with heartbeats. What is told
+twice, late or by two processes is the same: the larger number counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from accounts.models import User
+from catalog.transactions import in_one_transaction
+from streams.models import Source, Visit
+
+# Clocks tick apart: so many seconds more than the clock shows may be told.
+TOLERANCE_SECONDS = 2
+# A stay to which nothing is added any more is over.
+OVER_AFTER = timedelta(minutes=2)
+BATCH = 500
+
+
+@dataclass
+class Stay:
+    """One viewer's stay as their process knows it; numbers are totals since it began."""
+
+    key: uuid.UUID
+    session_id: int
+    user_id: int | None
+    visitor_id: uuid.UUID | None
+    source: Source
+    joined_at: datetime
+    last_seen_at: datetime
+    watched_seconds: int = 0
+    n_likes: int = 0
+
+    def tell(self, seconds: float, *, moment: datetime) -> None:
+        """The viewer says how long they have watched in all; nobody watched longer than they stay.
+
+        What the row had before the process knew of the stay is bounded when it is stored.
+        """
+        self.last_seen_at = max(self.last_seen_at, moment)
+        self.watched_seconds = max(self.watched_seconds, int(min(seconds, 86_400)))
+
+
+def stay_of(
+    *,
+    client_key: uuid.UUID,
+    session_id: int,
+    user: User | None,
+    visitor_id: uuid.UUID,
+    source: str,
+    moment: datetime,
+) -> Stay:
+    """A stay that begins, or goes on when the same viewer's client comes again with its key.
+
+    The key of the row is derived from the client's and the viewer, so that a key that somebody
+    learned opens nobody else's stay. Of a person who refuses personalisation the stay is counted
+    and not linked to them: it has a visitor that means nothing outside this session.
+    """
+    known = Source.values
+    who = f"user:{user.pk}" if user is not None else f"visitor:{visitor_id.hex}"
+    key = _derived(f"stay:{session_id}:{who}:{client_key.hex}")
+    user_id: int | None = user.pk if user is not None else None
+    kept_visitor: uuid.UUID | None = None if user is not None else visitor_id
+    if user is not None and not user.is_personalised:
+        user_id, kept_visitor = None, _derived(f"unlinked:{session_id}:{who}")
+    return Stay(
+        key=key,
+        session_id=session_id,
+        user_id=user_id,
+        visitor_id=kept_visitor,
+        source=Source(source) if source in known else Source.OTHER,
+        joined_at=moment,
+        last_seen_at=moment,
+    )
+
+
+def _derived(text: str) -> uuid.UUID:
+    secret = settings.SECRET_KEY.encode()
+    digest = hmac.new(secret, f"streams.attendance:{text}".encode(), hashlib.sha256).digest()
+    return uuid.UUID(bytes=digest[:16], version=4)
+
+
+def store_stays(stays: Sequence[Stay]) -> None:
+    """Store what is known of the stays; a few statements for BATCH of them.
+
+    Nobody is credited with more seconds than have passed since the stay began. Stays of people
+    whose account has ended meanwhile are left out.
+    """
+    by_key = {stay.key: stay for stay in stays}
+    ordered = [by_key[key] for key in sorted(by_key)]
+    for start in range(0, len(ordered), BATCH):
+        _store(ordered[start : start + BATCH])
+
+
+@in_one_transaction
+def _store(stays: Sequence[Stay]) -> None:
+    people = {stay.user_id for stay in stays if stay.user_id is not None}
+    # Locked, as erasure locks them: no stay is written behind it.
+    there = set(
+        User.objects.select_for_update()
+        .filter(pk__in=people, is_active=True)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+    allowed = [stay for stay in stays if stay.user_id is None or stay.user_id in there]
+    rows = {
+        row.key: row
+        for row in Visit.objects.select_for_update()
+        .filter(key__in=[stay.key for stay in allowed])
+        .order_by("pk")
+    }
+    new, changed = [], []
+    for stay in allowed:
+        row = rows.get(stay.key)
+        if row is None:
+            row = Visit(
+                key=stay.key,
+                live_session_id=stay.session_id,
+                user_id=stay.user_id,
+                visitor_id=stay.visitor_id,
+                source=stay.source,
+                joined_at=stay.joined_at,
+                last_seen_at=stay.last_seen_at,
+            )
+            new.append(row)
+        else:
+            changed.append(row)
+        row.last_seen_at = max(row.last_seen_at, stay.last_seen_at)
+        row.watched_seconds = max(row.watched_seconds, _credited(stay, row))
+        row.n_likes = max(row.n_likes, stay.n_likes)
+    # Another process may store the same new stay at this moment; both say it again.
+    Visit.objects.bulk_create(new, ignore_conflicts=True)
+    Visit.objects.bulk_update(changed, ["last_seen_at", "watched_seconds", "n_likes"])
+
+
+def _credited(stay: Stay, row: Visit) -> int:
+    passed = int((stay.last_seen_at - row.joined_at).total_seconds()) + TOLERANCE_SECONDS
+    return max(0, min(stay.watched_seconds, passed))

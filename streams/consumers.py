@@ -1,0 +1,242 @@
+"""Sockets of the live room: each frame becomes one call of the hub, and its result a frame."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.security.websocket import OriginValidator
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import get_language_from_request, override
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework_simplejwt.exceptions import InvalidToken
+
+from accounts.models import User
+from accounts.requester import VISITOR_HEADER, BadVisitorId, visitor_of
+from accounts.tokens import TokenAuthentication
+from streams.attendance import stay_of
+from streams.chat import Refused
+from streams.hub import BANNED, Hub, Seat, encoded, hub_of_process
+from streams.models import LiveSession, RestrictionKind
+from streams.presence import viewer_hash
+from streams.restrictions import restrictions_in
+from streams.room_state import me_part
+
+LONGEST_FRAME = 4096
+# Codes with which a socket is closed.
+BAD_FRAME, NOT_THERE, TRY_AGAIN, NOT_SIGNED_IN = 4400, 4404, 1013, 4401
+LARGEST_ID = 2**63 - 1
+
+
+class BadFrame(Exception):
+    """The frame is not one that a client of the room sends."""
+
+
+class RoomConsumer(AsyncWebsocketConsumer):
+    """One viewer's socket in one room."""
+
+    hub: Hub
+    seat: Seat | None = None
+
+    async def connect(self) -> None:
+        self.session_id = int(self.scope["url_route"]["kwargs"]["pk"])
+        self.language = _language_of(self.scope)
+        await self.accept()
+
+    async def disconnect(self, code: int) -> None:
+        if self.seat is not None:
+            self.hub.leave(self.session_id, self.seat)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        try:
+            frame = _read(text_data)
+            if self.seat is None:
+                await self._greet(frame)
+            elif not self.seat.is_gone:
+                await self._do(frame)
+        except BadFrame:
+            await self._close(BAD_FRAME)
+        except (DatabaseError, InterfaceError):
+            # What was not answered is sent again, to this process or another.
+            await self._close(TRY_AGAIN)
+
+    async def _greet(self, frame: dict[str, Any]) -> None:
+        if frame.get("type") != "hello":
+            raise BadFrame
+        visit, last = _uuid(frame.get("visit")), _number(frame.get("last"))
+        source = frame.get("source")
+        found = await sync_to_async(_admit)(self.scope, self.session_id, _text(source or "", 16))
+        if isinstance(found, int):
+            await self._close(found)
+            return
+        viewer, visitor_id, me = found
+        user = viewer if isinstance(viewer, User) else None
+        stay = stay_of(
+            client_key=visit,
+            session_id=self.session_id,
+            user=user,
+            visitor_id=visitor_id,
+            source=_text(source or "direct", 16),
+            moment=timezone.now(),
+        )
+        user_id = user.pk if user else None
+        seat = Seat(
+            send=self._send_text,
+            close=self._close,
+            stay=stay,
+            viewer=viewer_hash(session_id=self.session_id, user_id=user_id, visitor_id=visitor_id),
+            writer_id=user_id,
+        )
+        self.hub = hub_of_process()
+        first = await self.hub.enter(self.session_id, seat, last=last)
+        self.seat = seat
+        seat.open_with(encoded(first | {"me": me}))
+
+    async def _do(self, frame: dict[str, Any]) -> None:
+        seat = self.seat
+        assert seat is not None, "greeted before"
+        kind = frame.get("type")
+        if kind == "beat":
+            seat.stay.tell(_seconds(frame.get("seconds")), moment=timezone.now())
+        elif kind == "like":
+            self.hub.like(self.session_id, seat, _number(frame.get("n"), least=1) or 1)
+        elif kind == "chat":
+            self.hub.take(self._say(seat, _uuid(frame.get("key")), _text(frame.get("text"), 2000)))
+        else:
+            raise BadFrame
+
+    async def _say(self, seat: Seat, key: uuid.UUID, text: str) -> None:
+        try:
+            answer = await self.hub.say(self.session_id, seat, key, text)
+        except (DatabaseError, InterfaceError, LiveSession.DoesNotExist):
+            seat.leave_with(TRY_AGAIN)
+            return
+        if isinstance(answer, Refused):
+            with override(self.language):
+                told = {
+                    "type": "refused",
+                    "key": str(key),
+                    "code": answer.code.value,
+                    "detail": answer.detail,
+                    "retry_after": answer.retry_after,
+                }
+        else:
+            told = {"type": "ack", "key": str(key), "id": answer.id}
+        seat.give(encoded(told))
+
+    async def _send_text(self, text: str) -> None:
+        # The hub sends the same text to many: no dictionary of options for each.
+        await self.base_send({"type": "websocket.send", "text": text})
+
+    async def _close(self, code: int) -> None:
+        await self.base_send({"type": "websocket.close", "code": code})
+
+
+class SameSite(OriginValidator):
+    """Refuses pages of other sites. Programs that are no browsers, such as apps, send no origin."""
+
+    def valid_origin(self, parsed_origin: Any) -> bool:
+        return parsed_origin is None or self.validate_origin(parsed_origin)
+
+
+def same_site(application: Any) -> SameSite:
+    """The application for pages of the hosts that the settings allow, and for apps."""
+    hosts = [host.strip("[]") for host in settings.ALLOWED_HOSTS]
+    if settings.DEBUG and not hosts:
+        hosts = ["localhost", "127.0.0.1", "::1"]
+    return SameSite(application, hosts)
+
+
+def _admit(
+    scope: dict[str, Any], session_id: int, source: str
+) -> int | tuple[User | AnonymousUser, uuid.UUID, dict[str, Any]]:
+    """The viewer, their visitor id and what the room means to them; or the code to close with."""
+    headers = {name.decode("latin-1").lower(): value for name, value in scope["headers"]}
+    try:
+        viewer = _viewer_of(scope, headers)
+        told = headers.get(VISITOR_HEADER.lower())
+        visitor_id = visitor_of(
+            header=told.decode("latin-1") if told else None, cookies=scope.get("cookies", {})
+        )
+    except (InvalidToken, AuthenticationFailed):
+        return NOT_SIGNED_IN
+    except BadVisitorId:
+        return BAD_FRAME
+    session = LiveSession.objects.visible_to(viewer).filter(pk=session_id).first()
+    if session is None or session.status == "draft":
+        return NOT_THERE
+    if viewer.is_authenticated:
+        held = restrictions_in(session, [viewer.pk], moment=timezone.now()).get(viewer.pk)
+        if held is not None and held.kind == RestrictionKind.BAN:
+            return BANNED
+    return viewer, visitor_id, me_part(session, viewer)
+
+
+def _viewer_of(scope: dict[str, Any], headers: dict[str, bytes]) -> User | AnonymousUser:
+    """By the token of an app, else by the session of a browser."""
+    told = headers.get("authorization", b"")
+    if not told:
+        # Loads the person: the middleware only promises one.
+        user = scope["user"]
+        return user if user.is_authenticated else AnonymousUser()
+    tokens = TokenAuthentication()
+    raw = tokens.get_raw_token(told)
+    if raw is None:
+        raise InvalidToken
+    return tokens.get_user(tokens.get_validated_token(raw))  # type: ignore[return-value]
+
+
+def _language_of(scope: dict[str, Any]) -> str:
+    request = HttpRequest()
+    request.COOKIES = scope.get("cookies", {})
+    for name, value in scope["headers"]:
+        if name == b"accept-language":
+            request.META["HTTP_ACCEPT_LANGUAGE"] = value.decode("latin-1")
+    return get_language_from_request(request)
+
+
+def _read(text: str | None) -> dict[str, Any]:
+    if text is None or len(text) > LONGEST_FRAME:
+        raise BadFrame
+    try:
+        frame = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadFrame from None
+    if not isinstance(frame, dict):
+        raise BadFrame
+    return frame
+
+
+def _uuid(value: Any) -> uuid.UUID:
+    try:
+        return uuid.UUID(value)
+    except (ValueError, TypeError, AttributeError):
+        raise BadFrame from None
+
+
+def _text(value: Any, longest: int) -> str:
+    if not isinstance(value, str) or len(value) > longest:
+        raise BadFrame
+    # A half of a pair has no place in UTF-8, and none in a database.
+    return value.encode("utf-8", "replace").decode()
+
+
+def _number(value: Any, *, least: int = 0) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LARGEST_ID:
+        raise BadFrame
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 10**7:
+        raise BadFrame
+    return float(value)

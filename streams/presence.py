@@ -1,0 +1,119 @@
+"""Who is in a live room right now, over all processes that hold its viewers.
+
+Each process says every few seconds whom it holds, in one row a room. What a process that is gone
+last said counts for STALE_AFTER and no longer, so that a crash heals by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import F
+from django.db.models.functions import Greatest
+
+from catalog.transactions import in_one_transaction
+from streams.models import Room, RoomMinute, RoomPresence
+from streams.room_changes import room_of
+
+# How often a process says whom it holds, and how long its word counts.
+SAY_EVERY = timedelta(seconds=5)
+STALE_AFTER = timedelta(seconds=20)
+# Rows of processes that are long gone are removed.
+FORGET_AFTER = timedelta(minutes=10)
+HASH_BYTES = 8
+
+
+def viewer_hash(*, session_id: int, user_id: int | None, visitor_id: uuid.UUID) -> bytes:
+    """8 bytes that stand for one viewer of one room; nobody can tell who it is without the key."""
+    who = f"user:{user_id}" if user_id is not None else f"visitor:{visitor_id.hex}"
+    text = f"streams.presence:{session_id}:{who}".encode()
+    return hmac.new(settings.SECRET_KEY.encode(), text, hashlib.sha256).digest()[:HASH_BYTES]
+
+
+@in_one_transaction
+def say_present(
+    process: uuid.UUID, held: Mapping[int, Iterable[bytes]], *, moment: datetime
+) -> None:
+    """Say which viewers the process holds, by session; a session with none loses its row.
+
+    Two statements, whatever the number of rooms and viewers.
+    """
+    rows = [
+        RoomPresence(
+            live_session_id=session_id,
+            process=process,
+            viewers=b"".join(sorted(set(viewers))),
+            seen_at=moment,
+        )
+        for session_id, viewers in sorted(held.items())
+    ]
+    kept = [row for row in rows if row.viewers]
+    RoomPresence.objects.filter(process=process).exclude(
+        live_session__in=[row.live_session_id for row in kept]
+    ).delete()
+    if kept:
+        RoomPresence.objects.bulk_create(
+            kept,
+            update_conflicts=True,
+            update_fields=["viewers", "seen_at"],
+            # MySQL takes no names of the fields that meet.
+            unique_fields=_unique_fields(),
+        )
+
+
+def _unique_fields() -> list[str] | None:
+    from django.db import connection
+
+    has_targets = connection.features.supports_update_conflicts_with_target
+    return ["live_session", "process"] if has_targets else None
+
+
+def count_viewers(session_ids: Iterable[int], *, moment: datetime) -> dict[int, int]:
+    """How many different viewers each room has now; one query."""
+    seen: dict[int, set[bytes]] = {session_id: set() for session_id in session_ids}
+    rows = RoomPresence.objects.filter(
+        live_session__in=list(seen), seen_at__gt=moment - STALE_AFTER
+    )
+    for session_id, viewers in rows.values_list("live_session_id", "viewers"):
+        packed = bytes(viewers)
+        seen[session_id].update(
+            packed[start : start + HASH_BYTES] for start in range(0, len(packed), HASH_BYTES)
+        )
+    return {session_id: len(viewers) for session_id, viewers in seen.items()}
+
+
+def viewers_now(session_id: int, *, moment: datetime) -> int:
+    """How many different viewers the room has now."""
+    return count_viewers([session_id], moment=moment)[session_id]
+
+
+def note_peak(session_id: int, n_viewers: int) -> None:
+    """Remember the largest number of viewers present at once."""
+    Room.objects.filter(pk=session_id, peak_viewers__lt=n_viewers).update(peak_viewers=n_viewers)
+
+
+def note_minute(session_id: int, *, minute: datetime, n_viewers: int, n_likes: int) -> None:
+    """Add to one minute of the room's curve: the most viewers at once, and further likes."""
+    begins = minute.replace(second=0, microsecond=0)
+    RoomMinute.objects.get_or_create(live_session_id=session_id, minute=begins)
+    RoomMinute.objects.filter(live_session=session_id, minute=begins).update(
+        n_viewers=Greatest(F("n_viewers"), n_viewers), n_likes=F("n_likes") + n_likes
+    )
+
+
+def add_likes(session_id: int, n: int) -> None:
+    """Count further likes of the room."""
+    if not Room.objects.filter(pk=session_id).update(n_likes=F("n_likes") + n):
+        room_of(session_id)
+        Room.objects.filter(pk=session_id).update(n_likes=F("n_likes") + n)
+
+
+def forget_gone(*, moment: datetime) -> int:
+    """Remove the rows of processes that have said nothing for long; returns how many."""
+    n_gone, _by_table = RoomPresence.objects.filter(seen_at__lt=moment - FORGET_AFTER).delete()
+    return n_gone
