@@ -93,12 +93,11 @@ def _has_session(request: HttpRequest) -> bool:
 
 class ChatRulesInline(OfSessionInline):
     model = ChatRules
+    verbose_name = gettext_lazy("Rules of the chat")
     formset = RulesFormSet
     template = StackedInline.template
     extra = max_num = 1
     can_delete = False
-    tab = True
-    hide_title = False
     fieldsets = [
         (
             None,
@@ -154,8 +153,6 @@ class ModeratorInline(OfSessionInline):
     model = Moderator
     form = ModeratorForm
     formset = ModeratorFormSet
-    tab = True
-    hide_title = False
     fields = ["email", "name", "added_at"]
     readonly_fields = ["name", "added_at"]
 

@@ -132,7 +132,7 @@ class ChatRules(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.live_session_id)
+        return str(self.live_session)
 
 
 class Moderator(models.Model):
