@@ -9,6 +9,7 @@ from datetime import datetime
 
 from analytics import room_frames
 from analytics.methods.small_groups import SMALLEST_GROUP, shown_groups
+from analytics.room_frames import Person
 from streams.models import LiveSession
 
 # Lower ends of the bands of age, in years.
@@ -45,13 +46,18 @@ class Audience:
 
 
 def audience_of(
-    session: LiveSession, user_ids: Sequence[int], *, moment: datetime
+    session: LiveSession,
+    user_ids: Sequence[int],
+    *,
+    moment: datetime,
+    known: dict[int, Person],
 ) -> Audience | None:
     """The audience among the people given in the order in which they came; None for so few.
 
     People are taken in tens: between two looks at a running session the groups change by ten
     people at least, never by the one whose coming somebody saw. Nobody who refuses
-    personalisation is in it.
+    personalisation is in it. `known` are the people who were looked up before; the others are
+    added to it.
     """
     if session.started_at is None:
         return None
@@ -61,13 +67,16 @@ def audience_of(
     people = people[: len(people) - len(people) % SMALLEST_GROUP]
     if not people:
         return None
-    known = room_frames.people_of_audience(people, session=session)
-    ages = [_band(moment.year - year) if year else -1 for year in known["birth_year"].tolist()]
+    unknown = [one for one in people if one not in known]
+    if unknown:
+        known.update(room_frames.people_of_audience(unknown, session=session))
+    found = [known[one] for one in people]
+    ages = [_band(moment.year - one.birth_year) if one.birth_year else -1 for one in found]
     return Audience(
         n_people=len(people),
-        interests=_divided(known["interest"].tolist()),
+        interests=_divided([one.interest for one in found]),
         ages=_divided(ages),
-        regulars=_divided([int(one) for one in known["is_regular"]]),
+        regulars=_divided([int(one.is_regular) for one in found]),
     )
 
 

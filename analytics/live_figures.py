@@ -33,8 +33,9 @@ from analytics.methods.session_curve import (
 )
 from analytics.methods.usual import Usual, usual_of
 from analytics.models import EventKind, FigureSource, SessionFigures
-from analytics.room_frames import Happened
+from analytics.room_frames import Happened, Person
 from streams.models import LiveSession, Room
+from streams.presence import count_viewers
 
 # One computation a second and session.
 HOLDS = timedelta(seconds=1)
@@ -200,6 +201,7 @@ class _Kept:
     visits_at: datetime | None = None
     audience: Audience | None = None
     audience_at: datetime | None = None
+    people: dict[int, Person] = field(default_factory=dict)
     former: Former = field(default_factory=Former)
 
 
@@ -254,7 +256,7 @@ def _compute(session: LiveSession, kept: _Kept, *, moment: datetime) -> LiveFigu
     currency = frames.main_currency(sales) or SessionFigures().currency
     minutes = room_frames.minute_frame(session_ids=[session.pk])
     room = Room.objects.filter(pk=session.pk).first()
-    now = room_frames.viewers_now(session.pk, moment=moment) if session.is_live else None
+    now = count_viewers([session.pk], moment=moment)[session.pk] if session.is_live else None
     curve = _curve(session, shown, present, visits, sales, minutes, currency, moment=moment)
     counts = _counts_of_session(shown, present, sales, currency)
     peak = _peak(session, room, now, curve if len(minutes) else None)
@@ -300,8 +302,8 @@ def _read_events(
     is_old = kept.built_at is None or not timedelta(0) <= moment - kept.built_at < REBUILT_AFTER
     if is_old:
         kept.up_to_id, kept.built_at = safe, moment
-        # Visits are read anew as well: some may have gone.
-        kept.visits_at = None
+        # Visits and people are read anew as well: some may have gone or changed.
+        kept.visits_at, kept.people = None, {}
         kept.shown, kept.told = _events_after(session_id, 0, up_to_id=safe)
     elif safe - kept.up_to_id > TAIL:
         shown, told = _events_after(session_id, kept.up_to_id, up_to_id=safe)
@@ -480,7 +482,9 @@ def _audience(
         people = present[present["viewer"].str.startswith("u")]
         people = people.assign(user_id=people["viewer"].str[1:].astype("int64"))
         people = people.sort_values(["first_seen_at", "user_id"])
-        kept.audience = audience_of(session, people["user_id"].tolist(), moment=moment)
+        kept.audience = audience_of(
+            session, people["user_id"].tolist(), moment=moment, known=kept.people
+        )
         kept.audience_at = moment
     return kept.audience
 

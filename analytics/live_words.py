@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 from tablib import Dataset
 
 from analytics.live_audience import AGE_BANDS, Audience, Division
@@ -304,7 +304,7 @@ def _division_table(
         rows = [[text, rate_text(Rate(n, whole))] for text, n in parts]
     return Table(
         title=title,
-        headings=[heading, _("share")],
+        headings=[heading, pgettext("of a whole", "share")],
         rows=rows,
         empty=_("The groups are too small to be shown."),
     )
@@ -528,6 +528,8 @@ def _add_minutes(figures: LiveFigures, curve: Curve, add: Callable[..., None]) -
 
 def advice_note(advice: Advice) -> str:
     """For whom the ranking is made."""
+    if not advice.n_viewers:
+        return _("Nobody is in the room yet: for an audience like those before.")
     text = ngettext(
         "For the %(n)d viewer in the room now.", "For the %(n)d viewers in the room now.",
         advice.n_viewers,

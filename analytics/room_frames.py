@@ -27,7 +27,6 @@ from streams.models import (
     Poll,
     Room,
     RoomMinute,
-    RoomPresence,
     SessionCoupon,
     SessionPromotion,
     SessionStatus,
@@ -35,7 +34,7 @@ from streams.models import (
     Visit,
 )
 
-# A process says so often who is in its rooms that one silent for longer is gone.
+# Who was seen so long ago is taken for being in the room.
 PRESENT_FOR = timedelta(seconds=60)
 
 
@@ -321,17 +320,6 @@ def said_lines(*, since: datetime | None) -> Iterator[list[SaidLine]]:
         yield [SaidLine(*row) for row in lines]
 
 
-def viewers_now(session_id: int, *, moment: datetime) -> int:
-    """How many are in the room: what its processes last said, else who was seen a moment ago."""
-    since = moment - PRESENT_FOR
-    rows = RoomPresence.objects.filter(live_session_id=session_id, seen_at__gte=since)
-    told = [bytes(viewers) for viewers in rows.values_list("viewers", flat=True)]
-    if told:
-        return len({one[at : at + 8] for one in told for at in range(0, len(one), 8)})
-    seen = Visit.objects.filter(live_session_id=session_id, last_seen_at__gte=since)
-    return seen.values("user_id", "visitor_id").distinct().count()
-
-
 def minute_frame(*, session_ids: Sequence[int]) -> pd.DataFrame:
     """Minutes of rooms. Columns: session_id (int64), minute (datetime64[us]), n_viewers (int64,
     the most at once), n_likes (int64)."""
@@ -426,13 +414,17 @@ def personalised_among(user_ids: Sequence[int]) -> set[int]:
     }
 
 
-def people_of_audience(user_ids: Sequence[int], *, session: LiveSession) -> pd.DataFrame:
-    """What is known of some people, for counts of groups only, in their order.
+class Person(NamedTuple):
+    """What counts of groups need of somebody: the category of the strongest interest and the
+    year of birth, 0 for unknown, and whether they were in an earlier session of the seller."""
 
-    Columns: user_id (int64), interest (int64, the category of the strongest interest, 0
-    unknown), birth_year (int64, 0 unknown), is_regular (bool: was in an earlier session of the
-    same seller).
-    """
+    interest: int
+    birth_year: int
+    is_regular: bool
+
+
+def people_of_audience(user_ids: Sequence[int], *, session: LiveSession) -> dict[int, Person]:
+    """What is known of some people, by their ids; for counts of groups only."""
     interests: dict[int, int] = {}
     years: dict[int, int] = {}
     regulars: set[int] = set()
@@ -452,14 +444,9 @@ def people_of_audience(user_ids: Sequence[int], *, session: LiveSession) -> pd.D
             kind__in=[EventKind.VIEW, EventKind.WATCH],
         )
         regulars.update(told.values_list("user_id", flat=True).distinct())
-    return pd.DataFrame(
-        {
-            "user_id": np.array(user_ids, dtype="int64"),
-            "interest": np.array([interests.get(one, 0) for one in user_ids], dtype="int64"),
-            "birth_year": np.array([years.get(one, 0) for one in user_ids], dtype="int64"),
-            "is_regular": np.array([one in regulars for one in user_ids], dtype=bool),
-        }
-    )
+    return {
+        one: Person(interests.get(one, 0), years.get(one, 0), one in regulars) for one in user_ids
+    }
 
 
 def _few(user_ids: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -40,7 +40,9 @@ function option(chart) {
         type: "scatter", name: chart.names.marks, color: colours.series[3], symbolSize: 11,
         data: chart.marks.map((mark) => ({
           value: [mark.at, most * 1.12], name: `${mark.label}: ${mark.name}`, symbol: symbols[mark.kind],
-          label: { show: true, position: "top", formatter: mark.label, color: colours.soft, fontSize: 11 },
+          label: {
+            show: true, position: mark.at ? "top" : "right", formatter: mark.label, color: colours.soft, fontSize: 11,
+          },
         })),
         labelLayout: { hideOverlap: true },
         tooltip: { trigger: "item", formatter: ({ name }) => name },
