@@ -71,7 +71,7 @@ def stay_of(
     user_id: int | None = user.pk if user is not None else None
     kept_visitor: uuid.UUID | None = None if user is not None else visitor_id
     if user is not None and not user.is_personalised:
-        user_id, kept_visitor = None, _derived(f"unlinked:{session_id}:{who}")
+        user_id, kept_visitor = None, unlinked_visitor(session_id=session_id, user_id=user.pk)
     return Stay(
         key=key,
         session_id=session_id,
@@ -81,6 +81,11 @@ def stay_of(
         joined_at=moment,
         last_seen_at=moment,
     )
+
+
+def unlinked_visitor(*, session_id: int, user_id: int) -> uuid.UUID:
+    """The visitor that a person who refuses personalisation is in that session."""
+    return _derived(f"unlinked:{session_id}:user:{user_id}")
 
 
 def _derived(text: str) -> uuid.UUID:
