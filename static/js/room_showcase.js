@@ -1,9 +1,10 @@
 // What a live room sells: the pinned course, the showcase, coupons, and who has just bought.
 
 import { csrfToken } from "./events.js";
-import { clone, money, put, show, showCountdowns, slots, words } from "./room_words.js";
+import { clone, money, now, put, show, showCountdowns, slots, words } from "./room_words.js";
 
 const BOUGHT_MS = 6000;
+const BOUGHT_WITHIN_MS = 60_000;
 const TOLD_MS = 4000;
 const FEW_SEATS = 20;
 
@@ -189,12 +190,11 @@ export class Showcase {
   // --- Just bought ----------------------------------------------------------------------------
 
   setBought(orders) {
-    const newest = orders.reduce((one, other) => (one && one.id > other.id ? one : other), null);
+    const [newest] = orders;
     if (!newest || newest.id === this.lastBought) return;
-    const isFirst = this.lastBought === null;
     this.lastBought = newest.id;
     // What was bought before one came is no news.
-    if (isFirst && Date.now() - Date.parse(newest.at) > 60_000) return;
+    if (now() - Date.parse(newest.at) > BOUGHT_WITHIN_MS) return;
     this.bought.querySelector("span").textContent = words("bought", { name: newest.name, course: newest.title });
     show(this.bought, true);
     clearTimeout(this.boughtTimer);

@@ -117,9 +117,9 @@ def test_a_pinned_card_with_a_claimed_coupon_counts_for_its_session(
     page = open_page("/", language=language, person=market.viewer)
 
     page.goto(f"{live_server.url}/live/{live.pk}/")
-    page.locator(".handed button").click()
+    page.locator(".talk__coupons button").click()
     expect(page.locator(".ticket__mine")).to_be_visible()
-    page.locator(".shown--pinned .buy button").first.click()
+    page.locator(".talk__pinned .buy button").first.click()
     page.locator("button.ticket").click()
     expect(page.locator(".checkout__sum .sums__total")).to_contain_text("¥72")
     page.locator(".checkout__go button").click()
@@ -149,7 +149,7 @@ def test_the_card_of_a_live_session_leads_over_the_course_page_at_its_price(
     page = open_page("/", person=market.viewer)
 
     page.goto(f"{live_server.url}/live/{live.pk}/")
-    page.locator(".shown--pinned .card__title a").click()
+    page.locator(".talk__pinned .good__title a").click()
     expect(page.locator(".offer__price")).to_contain_text("¥80")
     press(page, "Buy now")
     press(page, "Order for ¥80")
