@@ -174,7 +174,7 @@ class ModeratorInline(OfSessionInline):
         # Known to whoever typed it; nobody is shown it afterwards.
         return ""
 
-    @display(description=gettext_lazy("name"))
+    @display(description=gettext_lazy("display name"))
     def name(self, moderator: Moderator) -> str:
         return public_name(moderator.user) if moderator.pk else ""
 
