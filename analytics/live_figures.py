@@ -252,7 +252,7 @@ def _compute(session: LiveSession, kept: _Kept, *, moment: datetime) -> LiveFigu
     visits = _read_visits(session.pk, kept, moment=moment)
     lengths = room_frames.seconds_on_air([session.pk], now=moment)
     present = room_frames.present_viewers(visits, told, lengths)
-    sales = frames.session_sales_frame(session_ids=[session.pk])
+    sales = _with_buyers(session.pk, frames.session_sales_frame(session_ids=[session.pk]), present)
     currency = frames.main_currency(sales) or SessionFigures().currency
     minutes = room_frames.minute_frame(session_ids=[session.pk])
     room = Room.objects.filter(pk=session.pk).first()
@@ -359,6 +359,12 @@ def _read_visits(session_id: int, kept: _Kept, *, moment: datetime) -> pd.DataFr
     return kept.visits
 
 
+def _with_buyers(session_id: int, sales: pd.DataFrame, present: pd.DataFrame) -> pd.DataFrame:
+    """The lines with `buyer` (str), the name of the viewer who bought."""
+    names = room_frames.viewers_of_buyers(session_id, sales["buyer_id"], set(present["viewer"]))
+    return sales.assign(buyer=sales["buyer_id"].map(names).astype("object"))
+
+
 def _of_kind(shown: pd.DataFrame, kind: EventKind) -> pd.DataFrame:
     return shown[shown["kind"] == kind]
 
@@ -381,9 +387,8 @@ def _counts_of_session(
     shown: pd.DataFrame, present: pd.DataFrame, sales: pd.DataFrame, currency: str
 ) -> Counts:
     # Somebody who bought was there, also when their viewing was not recorded.
-    buyers = {f"u{buyer}" for buyer in sales["buyer_id"]}
     counts = Counts(
-        n_viewers=len(buyers.union(present["viewer"])),
+        n_viewers=len({*sales["buyer"], *present["viewer"]}),
         n_views=int(present["n_views"].sum()),
         watched_seconds=int(present["watched_seconds"].sum()),
         n_impressions=int(_of_kind(shown, EventKind.IMPRESSION)["n"].sum()),
@@ -434,10 +439,9 @@ def _sources(
         watched_seconds=("watched_seconds", "sum"),
     )
     did = told.groupby(source_of(told["viewer"]))[["n_impressions", "n_clicks"]].sum()
-    buyers = sales["buyer_id"].map(lambda buyer: f"u{buyer}")
-    sold = dict(list(sales.groupby(source_of(buyers))))
+    sold = dict(list(sales.groupby(source_of(sales["buyer"]))))
     # Buyers whose viewing was not recorded are viewers from where nobody knows.
-    unseen = len(set(buyers) - set(present["viewer"]))
+    unseen = len(set(sales["buyer"]) - set(present["viewer"]))
     found = []
     for source in {*there.index, *did.index, *sold}:
         lines = sold.get(source, sales.iloc[:0])
@@ -525,7 +529,7 @@ def _curve(
     paid = sales.sort_values("paid_at")
     bought = paid.drop_duplicates("buyer_id")
     in_currency = paid[paid["currency"] == currency]
-    unseen = bought[~bought["buyer_id"].map(lambda one: f"u{one}").isin(set(present["viewer"]))]
+    unseen = bought[~bought["buyer"].isin(set(present["viewer"]))]
     came = pd.concat([present["first_seen_at"], unseen["paid_at"]])
     return Curve(
         n_viewers=summed_by_minute(minute_of(came), n),
@@ -644,6 +648,7 @@ def _former(session: LiveSession, kept: _Kept, *, moment: datetime) -> Former:
             frame[frame["session_id"] == one.pk]
             for frame in (shown, present, visits, sales, minutes)
         )
+        own_sales = _with_buyers(one.pk, own_sales, own_present)
         theirs = frames.main_currency(own_sales)
         curve = _curve(
             *(one, own_shown, own_present, own_visits, own_sales, own_minutes, theirs or ""),

@@ -5,7 +5,7 @@ Beside `frames`, whose conventions hold here: columns with units, times in UTC w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -19,6 +19,7 @@ from accounts.models import StatedAttributes, User
 from analytics.frames import FEW, buyers_of, column_of, times_of
 from analytics.models import Event, EventKind, ModelRun, Profile, Recommendation, Task
 from catalog.models import Category, Course, CourseStatus, Enrollment
+from streams.attendance import unlinked_visitor
 from streams.models import (
     ChatMessage,
     Draw,
@@ -70,7 +71,9 @@ def session_viewer_frame(*, session_ids: Sequence[int], present: pd.DataFrame) -
     a script was blocked).
     """
     pairs = set(zip(present["session_id"], present["viewer"], strict=True))
-    pairs |= {(session, f"u{buyer}") for session, buyer in buyers_of(session_ids)}
+    for session, buyer in buyers_of(session_ids):
+        unlinked = f"v{unlinked_visitor(session_id=session, user_id=buyer)}"
+        pairs.add((session, unlinked if (session, unlinked) in pairs else f"u{buyer}"))
     return pd.DataFrame(sorted(pairs), columns=["session_id", "viewer"])
 
 
@@ -205,6 +208,21 @@ def viewer_name(user_id: int | None, visitor_id: object) -> str:
     return f"u{user_id}" if user_id else f"v{visitor_id}"
 
 
+def viewers_of_buyers(
+    session_id: int, buyer_ids: Iterable[int], present: Collection[str]
+) -> dict[int, str]:
+    """Which viewer each buyer is; `present` are the viewers of the session.
+
+    The stay of somebody who refuses personalisation is not linked to them, and is theirs all the
+    same: they are one viewer, not two.
+    """
+    found = {}
+    for buyer in set(buyer_ids):
+        unlinked = f"v{unlinked_visitor(session_id=session_id, user_id=buyer)}"
+        found[buyer] = unlinked if unlinked in present else f"u{buyer}"
+    return found
+
+
 VISIT_COLUMNS = (
     *("live_session_id", "user_id", "visitor_id", "source", "joined_at", "last_seen_at"),
     *("watched_seconds", "n_likes"),
@@ -266,8 +284,7 @@ class Stay(NamedTuple):
 
     visit_id: int
     key: UUID
-    user_id: int | None
-    visitor_id: UUID | None
+    user_id: int
     live_session_id: int
     watched_seconds: int
     n_likes: int
@@ -278,16 +295,15 @@ def finished_stays(*, since: datetime | None, silent_since: datetime) -> Iterato
     """Visits last seen from `since` (None: ever) on that are over, FEW at a time.
 
     Over is what was last seen before `silent_since`, and every visit of a session that had ended
-    by then. Those of people who refuse personalisation are left out.
+    by then. Only those of signed-in people who allow personalisation: nothing learns from the
+    others, and an anonymous visit may be that of somebody who refuses.
     """
     is_over = Q(last_seen_at__lt=silent_since) | Q(live_session__ended_at__lt=silent_since)
-    rows = Visit.objects.filter(is_over).filter(
-        Q(user__isnull=True) | Q(user__is_personalised=True)
-    )
+    rows = Visit.objects.filter(is_over, user__isnull=False, user__is_personalised=True)
     if since is not None:
         rows = rows.filter(last_seen_at__gte=since)
     last = 0
-    columns = ("pk", "key", "user_id", "visitor_id", *Stay._fields[4:])
+    columns = ("pk", *Stay._fields[1:])
     while stays := list(rows.filter(pk__gt=last).order_by("pk").values_list(*columns)[:FEW]):
         last = stays[-1][0]
         yield [Stay(*row) for row in stays]

@@ -187,7 +187,7 @@ class LiveProductSerializer(serializers.Serializer):
 class LiveSourceSerializer(serializers.Serializer):
     """Viewers by where they first came from; "" where that was not recorded."""
 
-    source = serializers.CharField(allow_blank=True)
+    source = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
     counts = LiveRoomCountsSerializer()
 
 

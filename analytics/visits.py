@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
 
 from analytics import frames, room_frames
 from analytics.models import Event, EventKind
@@ -31,8 +30,8 @@ def record_visits(*, since: datetime | None, now: datetime) -> int:
 
     A visit gives one WATCH event with its own key, one LIKE event where there were likes, and a
     message one CHAT event. Run twice, late or in parallel it adds nothing twice. A visit that
-    went on after all raises the value of its event. People who refuse personalisation get none.
-    Returns how many visits and messages were looked at.
+    went on after all raises the value of its event. Only signed-in people who allow
+    personalisation get any. Returns how many visits and messages were looked at.
     """
     n_rows = 0
     seen_since = None if since is None else since - SILENT_FOR - OVERLAP
@@ -62,7 +61,6 @@ def _of_stay(stay: Stay, key: uuid.UUID, kind: EventKind, value: int, *, now: da
         uuid=key,
         kind=kind,
         user_id=stay.user_id,
-        visitor_id=None if stay.user_id else stay.visitor_id,
         live_session_id=stay.live_session_id,
         value=float(value),
         occurred_at=stay.last_seen_at,
@@ -97,26 +95,20 @@ def _add(events: Sequence[Event]) -> None:
 
 def _store(events: Sequence[Event]) -> None:
     with transaction.atomic():
-        people = {event.user_id for event in events if event.user_id}
-        allowed = frames.lock_personalised(sorted(people))
+        allowed = frames.lock_personalised(sorted({event.user_id for event in events}))
         Event.objects.bulk_create(
-            [event for event in events if not event.user_id or event.user_id in allowed],
+            [event for event in events if event.user_id in allowed],
             # Another process may add the same at the same moment: the unique uuid decides.
             ignore_conflicts=True,
         )
 
 
 def _raise(event: Event) -> None:
-    """Only of its own kind and person: the key is a client's, and might name another event."""
-    whose = (
-        Q(user=event.user_id)
-        if event.user_id
-        else Q(user__isnull=True, visitor_id=event.visitor_id)
-    )
+    """Only of its own kind and person: an app may have named another event by the same key."""
     Event.objects.filter(
-        whose,
         uuid=event.uuid,
         kind=event.kind,
+        user=event.user_id,
         live_session=event.live_session_id,
         value__lt=event.value,
     ).update(value=event.value, occurred_at=event.occurred_at)

@@ -20,6 +20,7 @@ from analytics.live_words import basis_text, figures_shown, minute_table, report
 from analytics.methods.rates import Rate
 from analytics.models import Event, EventKind, Profile, Task
 from catalog.models import Course
+from streams.attendance import unlinked_visitor
 from streams.models import (
     LiveSession,
     PinnedSpan,
@@ -181,6 +182,19 @@ class TestNothingIsCountedTwice:
         came(session, UserFactory())
 
         assert figures_of(session, after=LATER).counts.n_viewers == 1
+
+    def test_a_buyer_who_refuses_personalisation_is_one_viewer(self, session: LiveSession) -> None:
+        """Given that their stay is not linked to them, as the room stores it."""
+        person = UserFactory(is_personalised=False)
+        unlinked = unlinked_visitor(session_id=session.pk, user_id=person.pk)
+        came(session, visitor=unlinked, source="home")
+        bought(session, person, CourseFactory(seller=session.seller))
+
+        figures = figures_of(session)
+
+        assert figures.counts.conversion == Rate(1, 1)
+        assert [one.source for one in figures.sources] == ["home"]
+        assert figures.curve is not None and figures.curve.n_viewers[-1] == 1
 
     def test_nobody_watched_longer_than_it_lasted(self, session: LiveSession) -> None:
         did(session, EventKind.WATCH, value=86_400)

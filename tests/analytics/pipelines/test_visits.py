@@ -11,9 +11,10 @@ import pytest
 from analytics.models import Event, EventKind, SessionFigures, Task
 from analytics.pipelines.figures import refresh_figures
 from analytics.visits import SILENT_FOR, record_visits
+from streams.attendance import unlinked_visitor
 from streams.models import LiveSession, Room, SessionStatus
-from tests.analytics.rooms import NOW, at, came, did, live_room
-from tests.factories import ChatMessageFactory, ModelRunFactory, UserFactory
+from tests.analytics.rooms import NOW, at, bought, came, did, live_room
+from tests.factories import ChatMessageFactory, CourseFactory, ModelRunFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.mariadb]
 
@@ -36,15 +37,21 @@ def figures_of(session: LiveSession) -> SessionFigures:
 
 def test_a_finished_visit_is_one_watch_event_under_its_key(session: LiveSession) -> None:
     visit = came(session, UserFactory(), minute=2, watched=75)
-    anonymous = came(session, watched=30)
 
     record_visits(since=None, now=OVER)
     record_visits(since=None, now=OVER)
 
-    first, second = sorted(events(EventKind.WATCH), key=lambda event: event.user is None)
-    assert (first.uuid, first.user, first.value) == (visit.key, visit.user, 75)
-    assert (first.live_session, first.occurred_at) == (session, visit.last_seen_at)
-    assert (second.user, second.visitor_id) == (None, anonymous.visitor_id)
+    (event,) = events(EventKind.WATCH)
+    assert (event.uuid, event.user, event.value) == (visit.key, visit.user, 75)
+    assert (event.live_session, event.occurred_at) == (session, visit.last_seen_at)
+
+
+def test_an_anonymous_visit_is_none_since_it_may_be_of_somebody_who_refuses(
+    session: LiveSession,
+) -> None:
+    came(session, watched=30, n_likes=2)
+    record_visits(since=None, now=OVER)
+    assert Event.objects.count() == 0
 
 
 def test_a_visit_that_goes_on_is_not_yet_one(session: LiveSession) -> None:
@@ -167,7 +174,16 @@ def test_the_figures_are_those_of_visits_and_events_together(session: LiveSessio
     assert (figures.n_viewers, figures.n_views) == (3, 4)
     assert figures.watched_seconds == 150 + 30 + 20
     assert figures.peak_viewers == 9
-    assert len(events(EventKind.WATCH)) == 3 + 3
+    assert len(events(EventKind.WATCH)) == 3 + 2
+
+
+def test_a_buyer_whose_stay_is_not_linked_to_them_is_one_viewer(session: LiveSession) -> None:
+    person = UserFactory(is_personalised=False)
+    came(session, visitor=unlinked_visitor(session_id=session.pk, user_id=person.pk))
+    bought(session, person, CourseFactory(seller=session.seller))
+    refresh_figures(now=OVER)
+    assert figures_of(session).conversion.percent == "100.0%"
+    assert figures_of(session).n_viewers == 1
 
 
 def test_a_peak_that_no_room_counted_stays_as_it_was(session: LiveSession) -> None:
