@@ -6,10 +6,10 @@ import argparse
 import sys
 import time
 
-from bench import checkouts, importing, pages, rebuilding, recommending
+from bench import checkouts, fanout, importing, pages, rebuilding, recommending
 from bench.platform import datasets, made_platform, manage
 
-PARTS = ("recommending", "importing", "rebuilding", "pages", "checkouts")
+PARTS = ("recommending", "importing", "rebuilding", "pages", "checkouts", "fanout")
 
 
 def main() -> int:
@@ -35,6 +35,8 @@ def main() -> int:
                 pages.measure(env)
     if "checkouts" in wanted:
         checkouts.measure()
+    if "fanout" in wanted:
+        fanout.measure()
     print(
         f"\nbench: {time.monotonic() - began:.0f} s; times are of this machine, now; the ratios "
         "were measured side by side"

@@ -1,7 +1,7 @@
 """Polls: a question to the room, one vote each, counted by the database.
 
-A vote does not touch the room: a thousand of them in a second are one change to show, so whoever
-shows an open poll reads its counts anew once in REFRESH_SECONDS.
+A vote does not touch the room: a thousand of them in a second are one change to show, so the hub
+counts an open poll anew once a second (streams/hub.py).
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from streams.taking_part import NotLive, ensure_may_take_part
 
 FEWEST_OPTIONS = 2
 MOST_OPTIONS = 6
-# How often the counts of what is open are read anew for those who watch.
-REFRESH_SECONDS = 1.0
 
 
 class PollRefused(Exception):
