@@ -127,7 +127,7 @@ window.addEventListener("DOMContentLoaded", () => htmx.config.morphIgnore.push("
 
 document.addEventListener("htmx:before:request", () => tell(""));
 document.addEventListener("htmx:error", (event) => {
-  if (event.detail.ctx) tell(words.away || words.failed);
+  if (event.detail.ctx) tell(words.notDone);
 });
 document.addEventListener("htmx:before:swap", (event) => {
   const { ctx } = event.detail;
@@ -181,6 +181,10 @@ onLine({
       document.getElementById("desk-running").dispatchEvent(new Event("offersmoved"));
     } else if ("coupons" in state && changed("coupons", state.coupons)) {
       document.getElementById("desk-running").dispatchEvent(new Event("offersmoved"));
+    }
+    // A sale is counted at once, not at the next round.
+    if ("bought" in state && changed("bought", state.bought)) {
+      for (const box of document.querySelectorAll("[data-refresh]")) box.dispatchEvent(new Event("refresh"));
     }
   },
 });

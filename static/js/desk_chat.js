@@ -125,7 +125,7 @@ async function ask(method, path, body) {
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {
-    throw new Error(words.away);
+    throw new Error(words.notDone);
   }
   if (response.ok) return response.status === 204 ? null : response.json();
   let detail = null;

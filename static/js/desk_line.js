@@ -49,5 +49,7 @@ function take({ state = {}, messages = [], me }) {
   if (messages.length) tellAll("messages", messages);
 }
 
+// The browser knows at once; the socket notices later, or never when the break was short.
 addEventListener("offline", () => line && connection("offline"));
+addEventListener("online", () => line?.isOpen && connection("online"));
 line?.open();

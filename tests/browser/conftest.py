@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.concurrency.shop import is_up, url_of_test_database
 from tests.conftest import missing
 from tests.factories import PASSWORD
+from tests.operation.processes import BIN, environment, eventually, started
+from tests.servers import free_port
 
 FLAGS = [
     "--headless",
@@ -61,6 +65,40 @@ def open_page(browser: Browser, live_server) -> Iterator[OpenPage]:
 
     Uncaught errors of script on the page fail the test at its end.
     """
+    with page_opener(browser, live_server.url) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="session")
+def room_server(django_db_setup, tmp_path_factory) -> Iterator[str]:
+    """The address of a server of pages and sockets, as `make run` starts it."""
+    folder, port = tmp_path_factory.mktemp("rooms"), free_port()
+    env = environment(
+        folder,
+        DJANGO_SETTINGS_MODULE="tests.settings",
+        DATABASE_URL=url_of_test_database(),
+        SECRET_KEY=settings.SECRET_KEY,
+        SITE_URL=f"http://127.0.0.1:{port}",
+        VENDOR_DIR=str(settings.VENDOR_DIR),
+        LOG_LEVEL="WARNING",
+    )
+    listen = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+    command = [f"{BIN}/uvicorn", "livecourse.asgi:application", *listen, "--lifespan", "off"]
+    log = folder / "rooms.log"
+    with started(command, env=env, log=log):
+        eventually(lambda: is_up(port), what="the server of rooms answers", log=log)
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def open_room(browser: Browser, room_server: str) -> Iterator[OpenPage]:
+    """Like `open_page`, from a server that has sockets."""
+    with page_opener(browser, room_server) as open_page:
+        yield open_page
+
+
+@contextmanager
+def page_opener(browser: Browser, server: str) -> Iterator[OpenPage]:
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
@@ -78,8 +116,8 @@ def open_page(browser: Browser, live_server) -> Iterator[OpenPage]:
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         if person is not None:
-            sign_in(page, live_server.url, person)
-        page.goto(live_server.url + path)
+            sign_in(page, server, person)
+        page.goto(server + path)
         return page
 
     yield open_page
