@@ -95,7 +95,8 @@ def _add(events: Sequence[Event]) -> None:
 
 def _store(events: Sequence[Event]) -> None:
     with transaction.atomic():
-        allowed = frames.lock_personalised(sorted({event.user_id for event in events}))
+        people = {event.user_id for event in events if event.user_id}
+        allowed = frames.lock_personalised(sorted(people))
         Event.objects.bulk_create(
             [event for event in events if event.user_id in allowed],
             # Another process may add the same at the same moment: the unique uuid decides.
