@@ -12,6 +12,7 @@ import re
 import time
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -85,7 +86,7 @@ class ViewerSocket(asyncio.Protocol):
             place = begins + length
         self._rest = data[place:]
 
-    def say(self, frame: dict[str, object]) -> None:
+    def say(self, frame: Mapping[str, object]) -> None:
         self.transport.write(_masked(FINAL_TEXT, json.dumps(frame).encode()))
 
     def chat(self, text: str) -> None:
