@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -172,6 +173,25 @@ CHECKS: dict[str, tuple[Callable[[], models.Model], list[dict[str, object]]]] = 
     ),
     "draw_has_winners": (made.DrawFactory, [{"n_winners": 0}, {"n_winners": 101}]),
     "draw_closes_after_it_opened": (made.DrawFactory, [{"closes_at": models.F("opened_at")}]),
+    "chat_rules_in_bounds": (
+        made.ChatRulesFactory,
+        [
+            {"burst": 0},
+            {"burst": 21},
+            {"burst_seconds": 0},
+            {"burst_seconds": 61},
+            {"pause_seconds": 0},
+            {"pause_seconds": 601},
+            {"slow_seconds": 601},
+            {"longest": 9},
+            {"longest": 501},
+        ],
+    ),
+    "restriction_kind_known": (made.RestrictionFactory, [{"kind": "hush"}]),
+    "restriction_ends_after_start": (
+        made.RestrictionFactory,
+        [{"until": models.F("imposed_at")}],
+    ),
     "event_has_somebody": (made.EventFactory, [{"user": None}]),
     "event_has_time_or_position": (made.EventFactory, [{"occurred_at": None}]),
     "event_kind_known": (made.EventFactory, [{"kind": 0}, {"kind": 99}]),
@@ -249,6 +269,18 @@ PAIRS: dict[str, tuple[Callable[..., models.Model], Callable[[], dict[str, objec
     "session_hands_out_coupon_once": (
         SessionCoupon.objects.create,
         lambda: {"live_session": made.LiveSessionFactory(), "coupon": made.CouponFactory()},
+    ),
+    "chat_message_sent_once": (
+        made.ChatMessageFactory,
+        lambda: {
+            "author": made.UserFactory(),
+            "live_session": made.LiveSessionFactory(live=True),
+            "key": uuid.UUID(int=7),
+        },
+    ),
+    "moderator_once": (
+        made.ModeratorFactory,
+        lambda: {"live_session": made.LiveSessionFactory(), "user": made.UserFactory()},
     ),
     "reminder_once": (
         made.ReminderFactory,
