@@ -46,6 +46,7 @@ class ViewerSocket(asyncio.Protocol):
         self._on_ack = on_ack
         self._rest = b""
         self._is_open = False
+        self._code = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not asked: uvloop's transports are no subclasses of those of asyncio.
@@ -55,7 +56,8 @@ class ViewerSocket(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.seen.n_closed += 1
         if not self.greeted.done():
-            self.greeted.set_exception(error or ConnectionError("closed before the room answered"))
+            told = f"closed before the room answered, with code {self._code}"
+            self.greeted.set_exception(error or ConnectionError(told))
 
     def data_received(self, data: bytes) -> None:
         if self._rest:
@@ -100,6 +102,9 @@ class ViewerSocket(asyncio.Protocol):
         if kind != FINAL_TEXT:
             if kind == FINAL_PING:
                 self.transport.write(_masked(FINAL_PONG, body))
+            elif kind == FINAL_CLOSE:
+                self._code = int.from_bytes(body[:2])
+                self.transport.close()
             return
         if b'"room"' in body[:20]:
             seen.n_frames += 1
