@@ -6,6 +6,7 @@ In production only `/ws/` comes here; pages and API are served as WSGI by a serv
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import Any
 
@@ -16,6 +17,7 @@ from django.urls import path
 
 from livecourse.wsgi import application as pages
 from streams.consumers import RoomConsumer, same_site
+from streams.hub import close_hub
 
 THREADS = 8
 
@@ -23,6 +25,23 @@ THREADS = 8
 async def no_such_socket(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Any other address: refused at the handshake."""
     await send({"type": "websocket.close"})
+
+
+async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """The beginning and the end of a process, as its server tells them."""
+    while True:
+        told = (await receive())["type"]
+        if told == "lifespan.startup":
+            # Let the collector of cycles pass over what lives as long as the process, and run
+            # less often: a look at the rooms makes many objects and hardly a cycle.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(20_000, 20, 50)
+        else:
+            await close_hub()
+        await send({"type": f"{told}.complete"})
+        if told == "lifespan.shutdown":
+            return
 
 
 rooms: Any = RoomConsumer.as_asgi()
@@ -36,5 +55,6 @@ application = ProtocolTypeRouter(
                 URLRouter([path("ws/live/<int:pk>/", rooms), path("<path:rest>", elsewhere)])
             )
         ),
+        "lifespan": lifespan,
     }
 )

@@ -240,6 +240,9 @@ CHANNEL_LAYERS = {
     else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 }
 ASGI_APPLICATION = "livecourse.asgi.application"
+# A process that holds sockets says every sixth of this who is in its rooms; after so many seconds
+# without a word its viewers count no longer.
+PRESENCE_SECONDS = env.float("PRESENCE_SECONDS", default=30)
 
 # Redis or RabbitMQ; the default is an embedded broker (docs/adr/0001-embedded-broker.md).
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default=f"sqla+sqlite:///{VAR_DIR / 'broker.sqlite3'}")

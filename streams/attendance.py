@@ -12,24 +12,26 @@ import hmac
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 
 from accounts.models import User
 from catalog.transactions import in_one_transaction
-from streams.models import Source, Visit
+from streams.models import LiveSession, Source, Visit
 
 # Clocks tick apart: so many seconds more than the clock shows may be told.
 TOLERANCE_SECONDS = 2
-# A stay to which nothing is added any more is over.
-OVER_AFTER = timedelta(minutes=2)
 BATCH = 500
 
 
 @dataclass
 class Stay:
-    """One viewer's stay as their process knows it; numbers are totals since it began."""
+    """One viewer's stay as their process knows it.
+
+    `watched_seconds` is what the client has told of the whole stay, `n_likes` counts those that
+    are not stored yet.
+    """
 
     key: uuid.UUID
     session_id: int
@@ -40,12 +42,14 @@ class Stay:
     last_seen_at: datetime
     watched_seconds: int = 0
     n_likes: int = 0
+    is_changed: bool = True
 
     def tell(self, seconds: float, *, moment: datetime) -> None:
         """The viewer says how long they have watched in all; nobody watched longer than they stay.
 
-        What the row had before the process knew of the stay is bounded when it is stored.
+        That is held when it is stored: another process may know when the stay began.
         """
+        self.is_changed = True
         self.last_seen_at = max(self.last_seen_at, moment)
         self.watched_seconds = max(self.watched_seconds, int(min(seconds, 86_400)))
 
@@ -97,10 +101,11 @@ def _derived(text: str) -> uuid.UUID:
 def store_stays(stays: Sequence[Stay]) -> None:
     """Store what is known of the stays; a few statements for BATCH of them.
 
-    Nobody is credited with more seconds than have passed since the stay began. Stays of people
-    whose account has ended meanwhile are left out.
+    Nobody is credited with more seconds than have passed on air since the stay began. Stays of
+    people whose account has ended meanwhile are left out, as is what is no stay in a live room.
+    The likes are those since the stay was last stored.
     """
-    by_key = {stay.key: stay for stay in stays}
+    by_key: dict[uuid.UUID, Stay] = {stay.key: stay for stay in stays}
     ordered = [by_key[key] for key in sorted(by_key)]
     for start in range(0, len(ordered), BATCH):
         _store(ordered[start : start + BATCH])
@@ -108,6 +113,40 @@ def store_stays(stays: Sequence[Stay]) -> None:
 
 @in_one_transaction
 def _store(stays: Sequence[Stay]) -> None:
+    sessions = LiveSession.objects.in_bulk({stay.session_id for stay in stays})
+    counted = [
+        stay
+        for stay in stays
+        if (session := sessions.get(stay.session_id)) is not None
+        and session.started_at is not None
+        and (session.ended_at is None or stay.joined_at < session.ended_at)
+    ]
+    rows = _locked(counted)
+    missing = [stay for stay in counted if stay.key not in rows]
+    if missing:
+        _begin(missing)
+        rows = _locked(counted)
+    changed = []
+    for stay in counted:
+        row = rows.get(stay.key)
+        if row is None:
+            continue
+        session = sessions[stay.session_id]
+        seen = min(stay.last_seen_at, session.ended_at or stay.last_seen_at)
+        row.last_seen_at = max(row.last_seen_at, seen)
+        row.watched_seconds = max(row.watched_seconds, _credited(stay, row, session))
+        row.n_likes += stay.n_likes
+        changed.append(row)
+    Visit.objects.bulk_update(changed, ["last_seen_at", "watched_seconds", "n_likes"])
+
+
+def _locked(stays: Sequence[Stay]) -> dict[uuid.UUID, Visit]:
+    rows = Visit.objects.select_for_update().filter(key__in=[stay.key for stay in stays])
+    return {row.key: row for row in rows.order_by("pk")}
+
+
+def _begin(stays: Sequence[Stay]) -> None:
+    """Make rows with nothing counted; another process may make the same at this moment."""
     people = {stay.user_id for stay in stays if stay.user_id is not None}
     # Locked, as erasure locks them: no stay is written behind it.
     there = set(
@@ -116,37 +155,26 @@ def _store(stays: Sequence[Stay]) -> None:
         .order_by("pk")
         .values_list("pk", flat=True)
     )
-    allowed = [stay for stay in stays if stay.user_id is None or stay.user_id in there]
-    rows = {
-        row.key: row
-        for row in Visit.objects.select_for_update()
-        .filter(key__in=[stay.key for stay in allowed])
-        .order_by("pk")
-    }
-    new, changed = [], []
-    for stay in allowed:
-        row = rows.get(stay.key)
-        if row is None:
-            row = Visit(
+    Visit.objects.bulk_create(
+        [
+            Visit(
                 key=stay.key,
                 live_session_id=stay.session_id,
                 user_id=stay.user_id,
                 visitor_id=stay.visitor_id,
                 source=stay.source,
                 joined_at=stay.joined_at,
-                last_seen_at=stay.last_seen_at,
+                last_seen_at=stay.joined_at,
             )
-            new.append(row)
-        else:
-            changed.append(row)
-        row.last_seen_at = max(row.last_seen_at, stay.last_seen_at)
-        row.watched_seconds = max(row.watched_seconds, _credited(stay, row))
-        row.n_likes = max(row.n_likes, stay.n_likes)
-    # Another process may store the same new stay at this moment; both say it again.
-    Visit.objects.bulk_create(new, ignore_conflicts=True)
-    Visit.objects.bulk_update(changed, ["last_seen_at", "watched_seconds", "n_likes"])
+            for stay in stays
+            if stay.user_id is None or stay.user_id in there
+        ],
+        ignore_conflicts=True,
+    )
 
 
-def _credited(stay: Stay, row: Visit) -> int:
-    passed = int((stay.last_seen_at - row.joined_at).total_seconds()) + TOLERANCE_SECONDS
+def _credited(stay: Stay, row: Visit, session: LiveSession) -> int:
+    begins = max(row.joined_at, session.started_at or row.joined_at)
+    ends = min(stay.last_seen_at, session.ended_at or stay.last_seen_at)
+    passed = int((ends - begins).total_seconds()) + TOLERANCE_SECONDS
     return max(0, min(stay.watched_seconds, passed))

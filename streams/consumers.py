@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
-from asgiref.sync import sync_to_async
+from channels.consumer import get_handler_name
+from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.security.websocket import OriginValidator
 from django.conf import settings
@@ -18,20 +21,22 @@ from django.utils.translation import get_language_from_request, override
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.exceptions import InvalidToken
 
-from accounts.models import User
+from accounts.models import Role, User
 from accounts.requester import VISITOR_HEADER, BadVisitorId, visitor_of
 from accounts.tokens import TokenAuthentication
 from streams.attendance import stay_of
 from streams.chat import Refused
-from streams.hub import BANNED, Hub, Seat, encoded, hub_of_process
-from streams.models import LiveSession, RestrictionKind
+from streams.hub import BANNED, NOT_THERE, Hub, RoomGone, hub_of_process
+from streams.models import LiveSession, RestrictionKind, SessionStatus, Source
 from streams.presence import viewer_hash
 from streams.restrictions import restrictions_in
 from streams.room_state import me_part
+from streams.seats import PREPARED_FRAMES, Frame, Seat
 
 LONGEST_FRAME = 4096
 # Codes with which a socket is closed.
-BAD_FRAME, NOT_THERE, TRY_AGAIN, NOT_SIGNED_IN = 4400, 4404, 1013, 4401
+BAD_FRAME, NOT_SIGNED_IN, TRY_AGAIN = 4400, 4401, 1013
+AWAY = (DatabaseError, InterfaceError)
 LARGEST_ID = 2**63 - 1
 
 
@@ -42,17 +47,25 @@ class BadFrame(Exception):
 class RoomConsumer(AsyncWebsocketConsumer):
     """One viewer's socket in one room."""
 
+    # The hub listens for all sockets of the process.
+    channel_layer_alias = ""
     hub: Hub
     seat: Seat | None = None
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        # As the base does, but for looking after connections to the database in a thread before
+        # each frame: nothing here has one.
+        await getattr(self, get_handler_name(message))(message)
+
+    async def websocket_disconnect(self, message: dict[str, Any]) -> None:
+        if self.seat is not None:
+            self.hub.leave(self.session_id, self.seat)
+        raise StopConsumer
 
     async def connect(self) -> None:
         self.session_id = int(self.scope["url_route"]["kwargs"]["pk"])
         self.language = _language_of(self.scope)
         await self.accept()
-
-    async def disconnect(self, code: int) -> None:
-        if self.seat is not None:
-            self.hub.leave(self.session_id, self.seat)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         try:
@@ -63,7 +76,7 @@ class RoomConsumer(AsyncWebsocketConsumer):
                 await self._do(frame)
         except BadFrame:
             await self._close(BAD_FRAME)
-        except (DatabaseError, InterfaceError):
+        except AWAY:
             # What was not answered is sent again, to this process or another.
             await self._close(TRY_AGAIN)
 
@@ -71,42 +84,54 @@ class RoomConsumer(AsyncWebsocketConsumer):
         if frame.get("type") != "hello":
             raise BadFrame
         visit, last = _uuid(frame.get("visit")), _number(frame.get("last"))
-        source = frame.get("source")
-        found = await sync_to_async(_admit)(self.scope, self.session_id, _text(source or "", 16))
+        source, token = frame.get("source"), frame.get("token")
+        token = None if token is None else _text(token, LONGEST_FRAME)
+        source = _text(source or Source.DIRECT, 16)
+        found = await database_sync_to_async(_admit)(self.scope, self.session_id, token)
         if isinstance(found, int):
             await self._close(found)
             return
-        viewer, visitor_id, me = found
-        user = viewer if isinstance(viewer, User) else None
+        user = found.viewer if isinstance(found.viewer, User) else None
         stay = stay_of(
             client_key=visit,
             session_id=self.session_id,
             user=user,
-            visitor_id=visitor_id,
-            source=_text(source or "direct", 16),
+            visitor_id=found.visitor_id,
+            source=source,
             moment=timezone.now(),
         )
         user_id = user.pk if user else None
+        prepared = self.scope.get("extensions", {}).get(PREPARED_FRAMES, {})
         seat = Seat(
             send=self._send_text,
             close=self._close,
             stay=stay,
-            viewer=viewer_hash(session_id=self.session_id, user_id=user_id, visitor_id=visitor_id),
+            viewer=viewer_hash(
+                session_id=self.session_id, user_id=user_id, visitor_id=found.visitor_id
+            ),
             writer_id=user_id,
+            is_operator=user is not None and user.role == Role.OPERATOR,
+            write=prepared.get("write"),
+            abort=prepared.get("abort"),
+            me=found.me,
         )
         self.hub = hub_of_process()
-        first = await self.hub.enter(self.session_id, seat, last=last)
+        try:
+            first = await self.hub.enter(self.session_id, seat, last=last)
+        except RoomGone:
+            await self._close(NOT_THERE)
+            return
         self.seat = seat
-        seat.open_with(encoded(first | {"me": me}))
+        seat.open_with(Frame(first | {"me": seat.me}))
 
     async def _do(self, frame: dict[str, Any]) -> None:
         seat = self.seat
         assert seat is not None, "greeted before"
         kind = frame.get("type")
         if kind == "beat":
-            seat.stay.tell(_seconds(frame.get("seconds")), moment=timezone.now())
+            self.hub.beat(self.session_id, seat, _seconds(frame.get("seconds")))
         elif kind == "like":
-            self.hub.like(self.session_id, seat, _number(frame.get("n"), least=1) or 1)
+            self.hub.like(self.session_id, seat, _number(frame.get("n", 1), least=1) or 1)
         elif kind == "chat":
             self.hub.take(self._say(seat, _uuid(frame.get("key")), _text(frame.get("text"), 2000)))
         else:
@@ -115,7 +140,7 @@ class RoomConsumer(AsyncWebsocketConsumer):
     async def _say(self, seat: Seat, key: uuid.UUID, text: str) -> None:
         try:
             answer = await self.hub.say(self.session_id, seat, key, text)
-        except (DatabaseError, InterfaceError, LiveSession.DoesNotExist):
+        except (*AWAY, LiveSession.DoesNotExist):
             seat.leave_with(TRY_AGAIN)
             return
         if isinstance(answer, Refused):
@@ -129,7 +154,7 @@ class RoomConsumer(AsyncWebsocketConsumer):
                 }
         else:
             told = {"type": "ack", "key": str(key), "id": answer.id}
-        seat.give(encoded(told))
+        seat.give(Frame(told))
 
     async def _send_text(self, text: str) -> None:
         # The hub sends the same text to many: no dictionary of options for each.
@@ -154,13 +179,18 @@ def same_site(application: Any) -> SameSite:
     return SameSite(application, hosts)
 
 
-def _admit(
-    scope: dict[str, Any], session_id: int, source: str
-) -> int | tuple[User | AnonymousUser, uuid.UUID, dict[str, Any]]:
-    """The viewer, their visitor id and what the room means to them; or the code to close with."""
+@dataclass(frozen=True)
+class _Admitted:
+    viewer: User | AnonymousUser
+    visitor_id: uuid.UUID
+    me: dict[str, Any]
+
+
+def _admit(scope: dict[str, Any], session_id: int, token: str | None) -> int | _Admitted:
+    """Who the viewer is and what the room means to them; or the code to close with."""
     headers = {name.decode("latin-1").lower(): value for name, value in scope["headers"]}
     try:
-        viewer = _viewer_of(scope, headers)
+        viewer = _viewer_of(scope, token.encode() if token else _bearer(headers))
         told = headers.get(VISITOR_HEADER.lower())
         visitor_id = visitor_of(
             header=told.decode("latin-1") if told else None, cookies=scope.get("cookies", {})
@@ -169,28 +199,41 @@ def _admit(
         return NOT_SIGNED_IN
     except BadVisitorId:
         return BAD_FRAME
-    session = LiveSession.objects.visible_to(viewer).filter(pk=session_id).first()
-    if session is None or session.status == "draft":
+    moment = timezone.now()
+    session = (
+        LiveSession.objects.select_related("chat_rules")
+        .exclude(status=SessionStatus.DRAFT)
+        .filter(pk=session_id)
+        .first()
+    )
+    if session is None:
         return NOT_THERE
     if viewer.is_authenticated:
-        held = restrictions_in(session, [viewer.pk], moment=timezone.now()).get(viewer.pk)
+        held = restrictions_in(session, [viewer.pk], moment=moment).get(viewer.pk)
         if held is not None and held.kind == RestrictionKind.BAN:
             return BANNED
-    return viewer, visitor_id, me_part(session, viewer)
+    return _Admitted(viewer, visitor_id, me_part(session, viewer, moment=moment))
 
 
-def _viewer_of(scope: dict[str, Any], headers: dict[str, bytes]) -> User | AnonymousUser:
-    """By the token of an app, else by the session of a browser."""
-    told = headers.get("authorization", b"")
-    if not told:
-        # Loads the person: the middleware only promises one.
-        user = scope["user"]
-        return user if user.is_authenticated else AnonymousUser()
-    tokens = TokenAuthentication()
-    raw = tokens.get_raw_token(told)
+def _bearer(headers: dict[str, bytes]) -> bytes | None:
+    """The token of the header `Authorization: Bearer`; None without that header."""
+    told = headers.get("authorization")
+    if told is None:
+        return None
+    raw = TokenAuthentication().get_raw_token(told)
     if raw is None:
         raise InvalidToken
-    return tokens.get_user(tokens.get_validated_token(raw))  # type: ignore[return-value]
+    return raw
+
+
+def _viewer_of(scope: dict[str, Any], token: bytes | None) -> User | AnonymousUser:
+    """By the token of an app, else by the session of a browser."""
+    if token is not None:
+        tokens = TokenAuthentication()
+        return tokens.get_user(tokens.get_validated_token(token))
+    # Loads the person: the middleware only promises one.
+    user = scope["user"]
+    return user if user.is_authenticated else AnonymousUser()
 
 
 def _language_of(scope: dict[str, Any]) -> str:

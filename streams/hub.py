@@ -2,27 +2,27 @@
 
 The hub looks at the rooms that it holds several times a second, with one query for all of them,
 and at once when the channel layer wakes it (streams/room_changes.py). Of a room that has changed
-it reads the changed parts and the new messages, and sends each socket the same text. Messages
+it reads the changed parts and the new messages, and sends each socket the same frame. Messages
 that viewers write wait for the batch before them to be stored: one transaction for all that came
 meanwhile. Likes, stays and presence are kept in memory and stored by the clock.
 
 Everything here runs in one event loop; the database is asked in threads of the hub's own, one for
-looking and one for writing, so that a slow write holds up nobody who only watches.
+looking and one for writing, so that a slow write holds up nobody who only watches. While the
+database or the layer is away the hub goes on looking, and says so once.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from channels.layers import get_channel_layer
@@ -30,151 +30,66 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from catalog.models import LedgerEntry, MoneyMove, Promotion
 from streams import presence
 from streams.attendance import Stay, store_stays
-from streams.chat import Incoming, Refusal, Refused, Stored, messages_after, store_messages
-from streams.models import (
-    LiveSession,
-    OrderAttribution,
-    RestrictionKind,
-    Room,
-    SessionStatus,
-    ShowcaseItem,
+from streams.chat import Incoming, Refusal, Refused, Stored, store_messages
+from streams.models import LiveSession, RestrictionKind, SessionStatus
+from streams.room_changes import group_of
+from streams.room_looks import (
+    MESSAGES_AT_ONCE,
+    Known,
+    News,
+    People,
+    look,
+    look_at_sales,
+    messages_between,
+    parts_of,
 )
-from streams.restrictions import restrictions_in
-from streams.room_changes import group_of, room_of
-from streams.room_state import room_parts
+from streams.room_state import standing
+from streams.seats import Frame, Seat, keep
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Seconds between two looks at the rooms, at what is sold in them, and at who is there.
-LOOK_SECONDS = 0.25
+# Seconds between two looks at the rooms, and at least between them, so that what comes in a rush
+# is sent together.
+LOOK_SECONDS, SOONEST_SECONDS = 0.22, 0.03
+# Seconds between two turns of what goes by the clock.
 SALES_SECONDS = 1.0
-VIEWERS_SECONDS = 2.0
+VIEWERS_SECONDS = 1.0
 LIKES_SECONDS = 1.0
+MINUTES_SECONDS = 5.0
 STAYS_SECONDS = 10.0
-# Prices change outside the room too; what changes in it is seen at once.
+TIDY_SECONDS = 60.0
+SAY_SECONDS = presence.SAY_EVERY.total_seconds()
+# Prices change with time too, such as when a promotion ends.
 SHOWCASE_SECONDS = 10.0
-# A socket that is so many frames behind is closed; its client comes back and reads on.
-MOST_BEHIND = 200
-MESSAGES_AT_ONCE = 200
+# Who is there but tells nothing is noted as seen so often.
+SEEN_EVERY = timedelta(seconds=60)
 MESSAGES_AT_FIRST = 50
+# The newest messages of a room are kept, so that a thousand who come back ask no database.
+MOST_RECENT = 300
+# Whoever was away for longer than that much talk gets the newest, and reads the rest by the API.
+MOST_MISSED = 2000
 # What one writer may have waiting, and may send within BURST_SECONDS; the rules of the chat, which
 # are tighter, are kept where messages are stored. This keeps a flood from getting that far.
 MOST_WAITING = 5
 BURST_SECONDS = 2.0
 MOST_IN_BURST = 8
 PAUSE_SECONDS = 10
-# A person's sockets of one room in one process, and what a socket may like at once.
-MOST_LIKES = 50
-# What changes by itself or by others' doing, and is read again with each new version.
-VERSIONED = ("status", "video", "showcase", "coupons", "poll", "draw", "chat", "hidden")
-TOO_SLOW = 4408
-BANNED = 4403
-# What the server raises for a socket that is closed or closing.
-CLOSED = (OSError, RuntimeError)
+MOST_LIKES_A_SECOND = 20
+MOST_LIKES = 40
+BANNED, NOT_THERE = 4403, 4404
 # So long a database that is away is not asked again.
 REST_SECONDS = 1.0
+AWAY = (DatabaseError, InterfaceError)
+LAYER_AWAY = (RedisError, OSError)
+Answer = Stored | Refused
 
 
-@dataclass(eq=False)
-class Seat:
-    """One socket in a room. `send` and `close` are the socket's own."""
-
-    send: Callable[[str], Coroutine[Any, Any, None]]
-    close: Callable[[int], Awaitable[None]]
-    stay: Stay
-    viewer: bytes
-    writer_id: int | None = None
-    behind: deque[str] = field(default_factory=deque)
-    sender: asyncio.Task[None] | None = None
-    sent_at: deque[float] = field(default_factory=deque)
-    paused_until: float = 0.0
-    n_waiting: int = 0
-    is_open: bool = False
-    is_gone: bool = False
-
-    def open_with(self, text: str) -> None:
-        """Send the first frame, and then what came while it was made."""
-        came, self.behind = self.behind, deque()
-        self.is_open = True
-        for one in (text, *came):
-            self.give(one)
-
-    def give(self, text: str) -> None:
-        """Send the text after all that was given before; never waits for the network."""
-        if self.is_gone:
-            return
-        if self.sender is not None or not self.is_open:
-            self.behind.append(text)
-            if len(self.behind) > MOST_BEHIND:
-                self.leave_with(TOO_SLOW)
-            return
-        sending = self.send(text)
-        try:
-            # A socket whose buffer has room takes the text without waiting.
-            waited_for = sending.send(None)
-        except StopIteration:
-            return
-        except CLOSED:
-            # Its consumer hears of it too, and gives the seat up.
-            self.is_gone = True
-            return
-        self.sender = asyncio.get_running_loop().create_task(
-            self._go_on(_Rest(sending, waited_for))
-        )
-
-    async def _go_on(self, rest: Awaitable[None]) -> None:
-        try:
-            await rest
-            while self.behind and not self.is_gone:
-                await self.send(self.behind.popleft())
-        except CLOSED:
-            self.is_gone = True
-        finally:
-            self.sender = None
-
-    def leave_with(self, code: int) -> None:
-        """Close the socket; its client learns the code."""
-        if self.is_gone:
-            return
-        self.is_gone = True
-        self.behind.clear()
-        _keep(asyncio.get_running_loop().create_task(self._close(code)))
-
-    async def _close(self, code: int) -> None:
-        try:
-            await asyncio.wait_for(self.close(code), timeout=5)
-        except (TimeoutError, *CLOSED) as error:
-            logger.debug("a socket could not be closed: %s", error)
-
-
-class _Rest:
-    """What is left of a coroutine that was begun by hand and waits for `waited_for`."""
-
-    def __init__(self, begun: Coroutine[Any, Any, None], waited_for: Any) -> None:
-        self.begun, self.waited_for = begun, waited_for
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        answer = yield self.waited_for
-        while True:
-            try:
-                waited_for = self.begun.send(answer)
-            except StopIteration:
-                return
-            answer = yield waited_for
-
-
-_kept: set[asyncio.Task[Any]] = set()
-
-
-def _keep(task: asyncio.Task[Any]) -> None:
-    # The loop itself holds tasks weakly.
-    _kept.add(task)
-    task.add_done_callback(_kept.discard)
+class RoomGone(Exception):
+    """The session was deleted."""
 
 
 @dataclass
@@ -186,28 +101,30 @@ class _Room:
     seats: set[Seat] = field(default_factory=set)
     version: int = -1
     last_message_id: int = 0
-    waiting: list[tuple[Incoming, asyncio.Future[Stored | Refused]]] = field(default_factory=list)
+    # All messages in sight with ids above `recent_after`, up to the last one.
+    recent: deque[dict[str, Any]] = field(default_factory=deque)
+    recent_after: int = 0
+    waiting: list[tuple[Incoming, asyncio.Future[Answer]]] = field(default_factory=list)
+    opening: asyncio.Task[None] | None = None
     writing: asyncio.Task[None] | None = None
     n_likes: int = 0
-    n_likes_of_minute: int = 0
-    minute: datetime | None = None
-    restricted: dict[int, str] = field(default_factory=dict)
+    # By minute: the most viewers at once, and likes that its row has not.
+    minutes: dict[datetime, list[int]] = field(default_factory=dict)
+    people: People = field(default_factory=lambda: People({}, frozenset()))
     course_ids: frozenset[int] = frozenset()
-    offers: Any = None
+    offers: list[tuple[Any, ...]] | None = None
+    bought: frozenset[int] = frozenset()
     showcase_at: float = 0.0
+    is_gone: bool = False
+    has_joined: bool = False
 
+    @property
+    def is_live(self) -> bool:
+        return bool(self.state.get("status") == SessionStatus.LIVE)
 
-@dataclass
-class _News:
-    """What a look found of one room."""
-
-    version: int
-    last_message_id: int
-    parts: dict[str, Any]
-    messages: list[dict[str, Any]]
-    restricted: dict[int, str] | None = None
-    course_ids: frozenset[int] | None = None
-    offers: Any = None
+    @property
+    def is_needed(self) -> bool:
+        return bool(self.seats or self.waiting or self.writing or self.n_likes or self.minutes)
 
 
 class Hub:
@@ -221,10 +138,11 @@ class Hub:
         self.writing = ThreadPoolExecutor(1, thread_name_prefix="hub-writes")
         self.changed = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
-        self.last_charge = 0
+        self.newest_sale = 0
         self.channel: str | None = None
-        self.due = dict.fromkeys(("sales", "viewers", "likes", "stays", "presence", "tidy"), 0.0)
+        self.done_at: dict[str, float] = {}
         self.is_away = False
+        self.is_layer_away = False
         self.says_presence = False
 
     # --- Coming and going ---------------------------------------------------------------------
@@ -232,26 +150,39 @@ class Hub:
     async def enter(self, session_id: int, seat: Seat, *, last: int | None) -> dict[str, Any]:
         """Take a seat; returns the first frame, which has all parts and what came after `last`.
 
-        Raises LiveSession.DoesNotExist.
+        Raises RoomGone, and DatabaseError when the room cannot be read now.
         """
         self._start()
         room = self.rooms.get(session_id)
         if room is None:
             room = self.rooms[session_id] = _Room(session_id)
-            await self._join_group(session_id)
         room.seats.add(seat)
         try:
             if room.version < 0:
-                await self._look_at([session_id])
-            if room.version < 0:
-                # Away, or nobody else has seen it either: the first frame must have something.
-                raise DatabaseError("the room cannot be read now")
-            messages = await self._read(_messages_for, session_id, last, room.last_message_id)
+                await self._open(room)
+            if room.is_gone:
+                raise RoomGone
+            # From here on what is sent to the room waits at the seat; what came before is known.
+            seat.behind.clear()
+            messages = await self._messages_for(room, last)
         except BaseException:
             self.leave(session_id, seat)
             raise
         self.says_presence = True
+        # Between the question who may enter and this place somebody may have been banned.
+        self._apply_people(room, [seat])
         return {"type": "room", "state": room.state, "messages": messages}
+
+    async def _open(self, room: _Room) -> None:
+        """Look at a room for the first time, once for all who come meanwhile."""
+        if room.opening is None:
+            room.opening = asyncio.get_running_loop().create_task(self._look_at([room]))
+        opening = room.opening
+        try:
+            await asyncio.shield(opening)
+        finally:
+            if room.opening is opening and opening.done():
+                room.opening = None
 
     def leave(self, session_id: int, seat: Seat) -> None:
         """Give the seat up; what is known of the stay is stored at the next turn."""
@@ -260,23 +191,51 @@ class Hub:
         if room is None or seat not in room.seats:
             return
         room.seats.discard(seat)
-        self.gone_stays[seat.stay.key] = seat.stay
+        if room.is_live:
+            seat.stay.last_seen_at = timezone.now()
+            seat.stay.is_changed = True
+        if seat.stay.is_changed:
+            self._let_go(seat.stay)
         self.says_presence = True
 
-    def viewers_of(self, session_id: int) -> set[bytes]:
-        room = self.rooms.get(session_id)
-        return {seat.viewer for seat in room.seats} if room else set()
+    def _let_go(self, stay: Stay) -> None:
+        known = self.gone_stays.get(stay.key)
+        self.gone_stays[stay.key] = stay if known is None else _joined(known, stay)
+
+    async def _messages_for(self, room: _Room, last: int | None) -> list[dict[str, Any]]:
+        """What a client that has everything up to `last` lacks of what the room was sent."""
+        hidden = set(room.state.get("hidden", ()))
+        if last is None:
+            newest = [one for one in room.recent if one["id"] not in hidden]
+            return newest[-MESSAGES_AT_FIRST:]
+        older: list[dict[str, Any]] = []
+        kept, up_to = list(room.recent), room.recent_after
+        if last < up_to:
+            older = await self._read(_messages_between, room.session_id, last, up_to)
+            hidden = set(room.state.get("hidden", ()))
+        return [one for one in (*older, *kept) if one["id"] > last and one["id"] not in hidden]
 
     # --- What viewers do ----------------------------------------------------------------------
 
     def like(self, session_id: int, seat: Seat, n: int) -> None:
-        """Count likes; stored once a second for the whole room."""
+        """Count likes, of one socket no faster than a hand; stored once a second for the room."""
         room = self.rooms[session_id]
-        given = max(1, min(n, MOST_LIKES))
-        room.n_likes += given
-        seat.stay.n_likes += given
+        now = time.monotonic()
+        gained = MOST_LIKES_A_SECOND * (now - seat.liked_at)
+        seat.liked_at, seat.likes_left = now, min(MOST_LIKES, seat.likes_left + gained)
+        counted = min(n, int(seat.likes_left))
+        if counted <= 0 or not room.is_live:
+            return
+        seat.likes_left -= counted
+        seat.stay.n_likes += counted
+        seat.stay.is_changed = True
+        room.n_likes += counted
 
-    async def say(self, session_id: int, seat: Seat, key: uuid.UUID, text: str) -> Stored | Refused:
+    def beat(self, session_id: int, seat: Seat, seconds: float) -> None:
+        """The viewer has watched for so long in this stay; stored by the clock."""
+        seat.stay.tell(seconds, moment=timezone.now())
+
+    async def say(self, session_id: int, seat: Seat, key: uuid.UUID, text: str) -> Answer:
         """Store a message with the next batch of its room; returns when that is committed.
 
         Raises DatabaseError when it could not be stored: the client sends it again.
@@ -284,9 +243,9 @@ class Hub:
         room = self.rooms[session_id]
         if seat.writer_id is None:
             return Refused(key, Refusal.NOT_SIGNED_IN)
-        if (refused := self._flooded(seat, key)) is not None:
+        if (refused := _flooding(seat, key)) is not None:
             return refused
-        answer: asyncio.Future[Stored | Refused] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         room.waiting.append((Incoming(seat.writer_id, key, text), answer))
         seat.n_waiting += 1
         if room.writing is None:
@@ -296,22 +255,10 @@ class Hub:
         finally:
             seat.n_waiting -= 1
 
-    def _flooded(self, seat: Seat, key: uuid.UUID) -> Refused | None:
-        now = time.monotonic()
-        while seat.sent_at and seat.sent_at[0] < now - BURST_SECONDS:
-            seat.sent_at.popleft()
-        if now < seat.paused_until:
-            return Refused(key, Refusal.TOO_FAST, max(1, round(seat.paused_until - now)))
-        seat.sent_at.append(now)
-        if len(seat.sent_at) > MOST_IN_BURST or seat.n_waiting >= MOST_WAITING:
-            seat.paused_until = now + PAUSE_SECONDS
-            return Refused(key, Refusal.TOO_FAST, PAUSE_SECONDS)
-        return None
-
     @staticmethod
     def take(doing: Coroutine[Any, Any, None]) -> None:
         """Do it beside what else the socket says: waiting for a commit holds up no heartbeat."""
-        _keep(asyncio.get_running_loop().create_task(doing))
+        keep(asyncio.get_running_loop().create_task(doing))
 
     async def _write(self, room: _Room) -> None:
         try:
@@ -320,7 +267,7 @@ class Hub:
                 incoming = [one for one, _answer in batch]
                 try:
                     results = await self._run(self.writing, _store_batch, room.session_id, incoming)
-                except (DatabaseError, InterfaceError, LiveSession.DoesNotExist) as error:
+                except (*AWAY, LiveSession.DoesNotExist) as error:
                     # Each writer hears of it, and sends again.
                     for _one, answer in batch:
                         if not answer.done():
@@ -342,17 +289,39 @@ class Hub:
         loop = asyncio.get_running_loop()
         self.tasks = [loop.create_task(self._keep_looking()), loop.create_task(self._listen())]
 
+    async def close(self) -> None:
+        """Store what is known and say that nobody is here any more."""
+        for task in self.tasks:
+            task.cancel()
+        for room in self.rooms.values():
+            for seat in list(room.seats):
+                self.leave(room.session_id, seat)
+        try:
+            await self._store_likes()
+            await self._store_stays()
+            await self._note_minutes()
+            await self._run(self.writing, _say_present, self.process, {}, timezone.now())
+        except AWAY as error:
+            logger.warning("what viewers last did in live rooms is lost: %s", error)
+        self.reading.shutdown()
+        self.writing.shutdown()
+
     async def _keep_looking(self) -> None:
         while True:
+            await asyncio.sleep(SOONEST_SECONDS)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.changed.wait(), timeout=LOOK_SECONDS)
             self.changed.clear()
             try:
                 await self._turn()
-            except (DatabaseError, InterfaceError) as error:
+            except AWAY as error:
                 if not self.is_away:
                     logger.warning("live rooms cannot be read for now: %s", error)
                 self.is_away = True
+                await asyncio.sleep(REST_SECONDS)
+            except Exception:
+                # Whatever it is, the rooms of this process must not stand still for it.
+                logger.exception("a look at the live rooms failed")
                 await asyncio.sleep(REST_SECONDS)
             else:
                 if self.is_away:
@@ -360,55 +329,61 @@ class Hub:
                 self.is_away = False
 
     async def _turn(self) -> None:
-        for session_id in [key for key, room in self.rooms.items() if self._is_empty(room)]:
-            del self.rooms[session_id]
-            await self._leave_group(session_id)
         now = time.monotonic()
-        await self._look_at(list(self.rooms))
+        await self._leave_empty_rooms()
+        await self._look_at([room for room in self.rooms.values() if room.version >= 0])
         if self._is_due("sales", now, SALES_SECONDS):
             await self._look_at_sales(now)
         if self._is_due("likes", now, LIKES_SECONDS):
             await self._store_likes()
-        if self._is_due("presence", now, 1.0 if self.says_presence else _SAY_SECONDS):
+        says_anew = VIEWERS_SECONDS if self.says_presence else SAY_SECONDS
+        if (self.rooms or self.says_presence) and self._is_due("presence", now, says_anew):
             await self._say_presence()
         if self._is_due("viewers", now, VIEWERS_SECONDS):
             await self._count_viewers()
+        if self._is_due("minutes", now, MINUTES_SECONDS):
+            await self._note_minutes()
         if self._is_due("stays", now, STAYS_SECONDS):
             await self._store_stays()
-        if self._is_due("tidy", now, 60.0):
+        if self._is_due("tidy", now, TIDY_SECONDS):
             await self._run(self.writing, _tidy)
 
     def _is_due(self, name: str, now: float, every: float) -> bool:
-        if now < self.due[name] + every:
+        if now < self.done_at.get(name, 0.0) + every:
             return False
-        self.due[name] = now
+        self.done_at[name] = now
         return True
 
-    @staticmethod
-    def _is_empty(room: _Room) -> bool:
-        is_busy = room.waiting or room.writing is not None or room.n_likes
-        return not room.seats and not is_busy
+    async def _leave_empty_rooms(self) -> None:
+        for room in [room for room in self.rooms.values() if not room.is_needed]:
+            del self.rooms[room.session_id]
+            if room.has_joined:
+                await self._tell_layer("group_discard", room.session_id)
+        for room in [room for room in self.rooms.values() if not room.has_joined]:
+            room.has_joined = await self._tell_layer("group_add", room.session_id)
 
-    async def _look_at(self, session_ids: list[int]) -> None:
-        if not session_ids:
+    async def _look_at(self, rooms: list[_Room]) -> None:
+        if not rooms:
             return
         known = {
-            session_id: (room.version, room.last_message_id, room.state.get("likes"))
-            for session_id in session_ids
-            if (room := self.rooms.get(session_id)) is not None
+            room.session_id: Known(room.version, room.last_message_id, room.state.get("likes"))
+            for room in rooms
         }
         found = await self._read(_look, known)
-        for session_id, news in found.items():
-            if (room := self.rooms.get(session_id)) is not None:
+        for room in rooms:
+            if room.session_id not in found:
+                continue
+            news = found[room.session_id]
+            if news is not None:
                 self._take(room, news)
-
-    def _take(self, room: _Room, news: _News) -> None:
-        room.version = max(room.version, news.version)
-        if news.restricted is not None:
-            room.restricted = news.restricted
+                continue
+            room.is_gone = True
             for seat in list(room.seats):
-                if room.restricted.get(seat.writer_id or 0) == RestrictionKind.BAN:
-                    seat.leave_with(BANNED)
+                seat.leave_with(NOT_THERE)
+
+    def _take(self, room: _Room, news: News) -> None:
+        is_first = room.version < 0
+        room.version = max(room.version, news.version)
         if news.course_ids is not None:
             room.course_ids = news.course_ids
         changed = {
@@ -416,44 +391,71 @@ class Hub:
         }
         room.state = room.state | changed
         messages = [one for one in news.messages if one["id"] > room.last_message_id]
-        room.last_message_id = max([room.last_message_id, *(one["id"] for one in messages)])
-        if news.last_message_id and not news.messages:
+        if is_first and len(messages) >= MESSAGES_AT_ONCE:
+            room.recent_after = messages[0]["id"] - 1
+        for one in messages:
+            room.recent.append(one)
+            room.last_message_id = one["id"]
+        while len(room.recent) > MOST_RECENT:
+            room.recent_after = room.recent.popleft()["id"]
+        if not news.messages:
+            # Those in between were hidden before anybody saw them.
             room.last_message_id = max(room.last_message_id, news.last_message_id)
-        if changed or messages:
+        if (changed or messages) and not is_first:
             self._send(room, changed, messages)
+        if news.people is not None:
+            room.people = news.people
+            self._apply_people(room, list(room.seats))
 
     @staticmethod
     def _send(room: _Room, parts: dict[str, Any], messages: list[dict[str, Any]]) -> None:
-        text = encoded({"type": "room", "state": parts, "messages": messages})
+        frame = Frame({"type": "room", "state": parts, "messages": messages})
         for seat in list(room.seats):
-            seat.give(text)
+            seat.give(frame)
+
+    @staticmethod
+    def _apply_people(room: _Room, seats: list[Seat]) -> None:
+        """Show out who is banned by now, and tell those for whom something has changed."""
+        is_open = bool(room.state.get("chat", {}).get("is_open"))
+        for seat in seats:
+            if seat.writer_id is None:
+                continue
+            held = room.people.restricted.get(seat.writer_id)
+            if held is not None and held.kind == RestrictionKind.BAN:
+                seat.leave_with(BANNED)
+                continue
+            keeps_order = seat.is_operator or seat.writer_id in room.people.keepers
+            now = standing(held=held, keeps_order=keeps_order, is_open=is_open)
+            if seat.me and seat.me | now != seat.me:
+                seat.me = seat.me | now
+                seat.give(Frame({"type": "room", "state": {}, "messages": [], "me": seat.me}))
 
     async def _look_at_sales(self, now: float) -> None:
-        """Seats, prices and what was just bought: one query each for all rooms."""
-        rooms = {key: room for key, room in self.rooms.items() if room.seats}
+        """Seats, prices and what was just bought: a query each for all rooms."""
+        rooms = [room for room in self.rooms.values() if room.seats and room.version >= 0]
         if not rooms:
             return
-        course_ids = {course for room in rooms.values() for course in room.course_ids}
-        offers, charges, bought = await self._read(
-            _look_at_sales, course_ids, list(rooms), self.last_charge
-        )
-        self.last_charge = max(self.last_charge, charges)
-        for session_id, room in rooms.items():
-            seen = sorted(offer for offer in offers if offer[0] in room.course_ids)
-            names = ["bought"] if session_id in bought else []
-            is_old = now - room.showcase_at > SHOWCASE_SECONDS
-            if seen != room.offers or is_old:
-                room.offers, room.showcase_at = seen, now
+        course_ids = {course for room in rooms for course in room.course_ids}
+        session_ids = [room.session_id for room in rooms]
+        sales = await self._read(_look_at_sales, course_ids, session_ids, self.newest_sale)
+        self.newest_sale = max(self.newest_sale, sales.newest)
+        for room in rooms:
+            names = []
+            offers = [offer for offer in sales.offers if offer[0] in room.course_ids]
+            if offers != room.offers or now - room.showcase_at > SHOWCASE_SECONDS:
+                room.offers, room.showcase_at = offers, now
                 names += ["showcase", "coupons"]
+            bought = frozenset(order for where, order in sales.bought if where == room.session_id)
+            if not bought <= room.bought:
+                names.append("bought")
+            room.bought = bought
             for part in ("poll", "draw"):
                 # Votes and entries touch no room: what is open is counted once a second.
                 shown = room.state.get(part)
                 if shown and (shown.get("is_open") or shown.get("is_drawn") is False):
                     names.append(part)
             if names:
-                parts = await self._read(_parts, session_id, names)
-                if parts is not None:
-                    self._take(room, _News(room.version, 0, parts, []))
+                self._take(room, News(await self._read(_parts_of, room.session_id, names)))
 
     # --- By the clock -------------------------------------------------------------------------
 
@@ -461,50 +463,71 @@ class Hub:
         for room in list(self.rooms.values()):
             if room.n_likes:
                 n, room.n_likes = room.n_likes, 0
-                room.n_likes_of_minute += n
                 try:
                     await self._run(self.writing, presence.add_likes, room.session_id, n)
-                except (DatabaseError, InterfaceError):
+                except AWAY:
                     room.n_likes += n
-                    room.n_likes_of_minute -= n
                     raise
+                _minute(room, timezone.now())[1] += n
 
     async def _say_presence(self) -> None:
-        held = {key: {seat.viewer for seat in room.seats} for key, room in self.rooms.items()}
+        held = {
+            room.session_id: {seat.viewer for seat in room.seats}
+            for room in self.rooms.values()
+            if room.seats
+        }
         self.says_presence = False
         await self._run(self.writing, _say_present, self.process, held, timezone.now())
 
     async def _count_viewers(self) -> None:
-        rooms = {key: room for key, room in self.rooms.items() if room.seats}
+        rooms = [room for room in self.rooms.values() if room.seats and room.version >= 0]
         if not rooms:
             return
         moment = timezone.now()
-        counted = await self._read(_count_viewers, list(rooms), moment)
-        minute = moment.replace(second=0, microsecond=0)
-        for session_id, n in counted.items():
-            room = rooms[session_id]
-            is_more = n > (room.state.get("viewers") or 0)
-            self._take(room, _News(room.version, 0, {"viewers": n}, []))
-            if room.minute != minute or is_more:
-                likes, room.n_likes_of_minute = room.n_likes_of_minute, 0
-                room.minute = minute
-                if room.state.get("status") == SessionStatus.LIVE:
-                    await self._run(self.writing, _note, session_id, minute, n, likes)
+        counted = await self._read(_count_viewers, [room.session_id for room in rooms], moment)
+        for room in rooms:
+            n = counted[room.session_id]
+            self._take(room, News({"viewers": n}))
+            if room.is_live:
+                minute = _minute(room, moment)
+                minute[0] = max(minute[0], n)
+
+    async def _note_minutes(self) -> None:
+        for room in list(self.rooms.values()):
+            minutes, room.minutes = room.minutes, {}
+            for minute, (n_viewers, n_likes) in minutes.items():
+                try:
+                    await self._run(
+                        self.writing, _note, room.session_id, minute, n_viewers, n_likes
+                    )
+                except AWAY:
+                    again = _minute(room, minute)
+                    again[0], again[1] = max(again[0], n_viewers), again[1] + n_likes
+                    raise
 
     async def _store_stays(self) -> None:
-        gone, self.gone_stays = self.gone_stays, {}
         now = timezone.now()
-        stays = dict(gone)
+        gone, self.gone_stays = self.gone_stays, {}
+        told = list(gone.values())
         for room in self.rooms.values():
             for seat in room.seats:
-                seat.stay.last_seen_at = now
-                stays[seat.stay.key] = _joined(stays.get(seat.stay.key), seat.stay)
-        if not stays:
+                stay = seat.stay
+                if room.is_live and now - stay.last_seen_at > SEEN_EVERY:
+                    stay.last_seen_at, stay.is_changed = now, True
+                if stay.is_changed:
+                    told.append(replace(stay))
+                    stay.is_changed, stay.n_likes = False, 0
+        by_key: dict[uuid.UUID, Stay] = {}
+        for stay in told:
+            known = by_key.get(stay.key)
+            by_key[stay.key] = stay if known is None else _joined(known, stay)
+        if not by_key:
             return
         try:
-            await self._run(self.writing, store_stays, list(stays.values()))
-        except (DatabaseError, InterfaceError):
-            self.gone_stays = gone | self.gone_stays
+            await self._run(self.writing, store_stays, list(by_key.values()))
+        except AWAY:
+            for stay in by_key.values():
+                self._let_go(stay)
             raise
 
     # --- Threads and the layer ----------------------------------------------------------------
@@ -524,48 +547,58 @@ class Hub:
         while layer is not None:
             try:
                 self.channel = self.channel or await layer.new_channel()
-                for session_id in list(self.rooms):
-                    await layer.group_add(group_of(session_id), self.channel)
-                while True:
-                    await layer.receive(self.channel)
-                    self.changed.set()
-            except (RedisError, OSError) as error:
-                # The looks by the clock go on meanwhile.
-                logger.warning("nobody can wake the live rooms for now: %s", error)
+                await layer.receive(self.channel)
+                self.changed.set()
+            except LAYER_AWAY as error:
+                self._miss_layer(error)
                 await asyncio.sleep(REST_SECONDS)
 
-    async def _join_group(self, session_id: int) -> None:
-        await self._tell_layer("group_add", session_id)
-
-    async def _leave_group(self, session_id: int) -> None:
-        await self._tell_layer("group_discard", session_id)
-
-    async def _tell_layer(self, what: str, session_id: int) -> None:
+    async def _tell_layer(self, what: str, session_id: int) -> bool:
         layer = get_channel_layer()
         if layer is None or self.channel is None:
-            return
+            return False
         try:
             await getattr(layer, what)(group_of(session_id), self.channel)
-        except (RedisError, OSError) as error:
-            logger.warning("the layer between processes is away: %s", error)
+        except LAYER_AWAY as error:
+            self._miss_layer(error)
+            return False
+        self.is_layer_away = False
+        return True
+
+    def _miss_layer(self, error: Exception) -> None:
+        if not self.is_layer_away:
+            # The looks by the clock go on meanwhile.
+            logger.warning("nobody can wake the live rooms for now: %s", error)
+        self.is_layer_away = True
 
 
-_SAY_SECONDS = presence.SAY_EVERY.total_seconds()
+def _flooding(seat: Seat, key: uuid.UUID) -> Refused | None:
+    """Hold back who sends faster than anybody may, before it costs the database anything."""
+    now = time.monotonic()
+    while seat.said_at and seat.said_at[0] < now - BURST_SECONDS:
+        seat.said_at.popleft()
+    if now < seat.paused_until:
+        return Refused(key, Refusal.TOO_FAST, max(1, round(seat.paused_until - now)))
+    seat.said_at.append(now)
+    if len(seat.said_at) > MOST_IN_BURST or seat.n_waiting >= MOST_WAITING:
+        seat.paused_until = now + PAUSE_SECONDS
+        return Refused(key, Refusal.TOO_FAST, PAUSE_SECONDS)
+    return None
 
 
-def encoded(frame: dict[str, Any]) -> str:
-    """A frame as the text of the wire."""
-    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+def _minute(room: _Room, moment: datetime) -> list[int]:
+    return room.minutes.setdefault(moment.replace(second=0, microsecond=0), [0, 0])
 
 
-def _joined(one: Stay | None, other: Stay) -> Stay:
+def _joined(one: Stay, other: Stay) -> Stay:
     """Two seats of one stay, such as before and after a lost connection, as one."""
-    if one is None or one is other:
-        return other
-    other.watched_seconds = max(one.watched_seconds, other.watched_seconds)
-    other.n_likes = max(one.n_likes, other.n_likes)
-    other.joined_at = min(one.joined_at, other.joined_at)
-    return other
+    return replace(
+        one,
+        joined_at=min(one.joined_at, other.joined_at),
+        last_seen_at=max(one.last_seen_at, other.last_seen_at),
+        watched_seconds=max(one.watched_seconds, other.watched_seconds),
+        n_likes=one.n_likes + other.n_likes,
+    )
 
 
 def _with_database(call: Callable[..., T], arguments: tuple[Any, ...]) -> T:
@@ -577,91 +610,24 @@ def _with_database(call: Callable[..., T], arguments: tuple[Any, ...]) -> T:
         close_old_connections()
 
 
-def _store_batch(session_id: int, incoming: list[Incoming]) -> list[Stored | Refused]:
+def _store_batch(session_id: int, incoming: list[Incoming]) -> list[Answer]:
     return store_messages(session_id, incoming, moment=timezone.now())
 
 
-def _messages_for(session_id: int, last: int | None, up_to: int) -> list[dict[str, Any]]:
-    """What a client that has everything up to `last` lacks of what the room has been sent."""
-    if last is None:
-        return [
-            one
-            for one in messages_after(session_id, None, limit=MESSAGES_AT_FIRST)
-            if one["id"] <= up_to
-        ]
-    messages: list[dict[str, Any]] = []
-    while last < up_to:
-        more = messages_after(session_id, last, limit=MESSAGES_AT_ONCE)
-        messages += [one for one in more if one["id"] <= up_to]
-        if len(more) < MESSAGES_AT_ONCE:
-            break
-        last = more[-1]["id"]
-    return messages
+def _messages_between(session_id: int, after: int, up_to: int) -> list[dict[str, Any]]:
+    return messages_between(session_id, after, up_to, most=MOST_MISSED)
 
 
-def _look(known: dict[int, tuple[int, int, int | None]]) -> dict[int, _News]:
-    """What has changed in the rooms, of which version, last message and likes are known."""
-    rows = {row.pk: row for row in Room.objects.filter(pk__in=list(known))}
-    found = {}
-    for session_id, (version, last_id, likes) in known.items():
-        row = rows.get(session_id) or room_of(session_id)
-        parts: dict[str, Any] = {}
-        news = _News(row.version, row.last_message_id, parts, [])
-        if row.version > version:
-            names = VERSIONED if version >= 0 else None
-            read = _parts(session_id, names)
-            if read is None:
-                continue
-            parts |= read
-            session = LiveSession.objects.get(pk=session_id)
-            held = restrictions_in(session, moment=timezone.now())
-            news.restricted = {user_id: one.kind for user_id, one in held.items()}
-            news.course_ids = frozenset(
-                ShowcaseItem.objects.filter(live_session=session_id).values_list(
-                    "course_id", flat=True
-                )
-            )
-        if row.n_likes != likes:
-            parts["likes"] = row.n_likes
-        if version >= 0 and row.last_message_id > last_id:
-            news.messages = messages_after(session_id, last_id, limit=MESSAGES_AT_ONCE)
-        if parts or news.messages or row.last_message_id > last_id or row.version > version:
-            found[session_id] = news
-    return found
+def _look(known: dict[int, Known]) -> dict[int, News | None]:
+    return look(known, moment=timezone.now())
 
 
-def _parts(session_id: int, names: Iterable[str] | None) -> dict[str, Any] | None:
-    """The parts, or None when the session is gone."""
-    try:
-        return room_parts(session_id, names=names)
-    except LiveSession.DoesNotExist:
-        return None
+def _look_at_sales(course_ids: set[int], session_ids: list[int], newest: int) -> Any:
+    return look_at_sales(course_ids, session_ids, newest=newest, moment=timezone.now())
 
 
-def _look_at_sales(
-    course_ids: set[int], session_ids: list[int], last_charge: int
-) -> tuple[list[tuple[Any, ...]], int, set[int]]:
-    now = timezone.now()
-    offers = [
-        (course_id, pk, price, seats_left, starts_at <= now)
-        for course_id, pk, price, seats_left, starts_at in Promotion.objects.filter(
-            course__in=course_ids, is_active=True, ends_at__gt=now
-        ).values_list("course_id", "pk", "price", "seats_left", "starts_at")
-    ]
-    newest = LedgerEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    if not last_charge:
-        return offers, newest, set()
-    # Entries are not committed in the order of their keys: those just before are seen again.
-    orders = LedgerEntry.objects.filter(
-        pk__gt=last_charge - _OVERLAP, pk__lte=newest, kind=MoneyMove.CHARGE
-    ).values("order_id")
-    if newest == last_charge:
-        return offers, newest, set()
-    bought = OrderAttribution.objects.filter(order__in=orders, live_session__in=session_ids)
-    return offers, newest, set(bought.values_list("live_session_id", flat=True))
-
-
-_OVERLAP = 50
+def _parts_of(session_id: int, names: list[str]) -> dict[str, Any]:
+    return parts_of(session_id, names, moment=timezone.now())
 
 
 def _say_present(process: uuid.UUID, held: dict[int, set[bytes]], moment: datetime) -> None:
@@ -691,3 +657,9 @@ def hub_of_process() -> Hub:
     if hub is None:
         hub = _hubs[loop] = Hub()
     return hub
+
+
+async def close_hub() -> None:
+    """The server ends: store what only this process knows."""
+    if (hub := _hubs.pop(asyncio.get_running_loop(), None)) is not None:
+        await hub.close()

@@ -13,16 +13,17 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Greatest
 
 from catalog.transactions import in_one_transaction
-from streams.models import Room, RoomMinute, RoomPresence
+from streams.models import LiveSession, Room, RoomMinute, RoomPresence
 from streams.room_changes import room_of
 
-# How often a process says whom it holds, and how long its word counts.
-SAY_EVERY = timedelta(seconds=5)
-STALE_AFTER = timedelta(seconds=20)
+# How long the word of a process counts, and how often it says whom it holds.
+STALE_AFTER = timedelta(seconds=settings.PRESENCE_SECONDS)
+SAY_EVERY = STALE_AFTER / 6
 # Rows of processes that are long gone are removed.
 FORGET_AFTER = timedelta(minutes=10)
 HASH_BYTES = 8
@@ -41,8 +42,9 @@ def say_present(
 ) -> None:
     """Say which viewers the process holds, by session; a session with none loses its row.
 
-    Two statements, whatever the number of rooms and viewers.
+    Three statements, whatever the number of rooms and viewers.
     """
+    there = set(LiveSession.objects.filter(pk__in=list(held)).values_list("pk", flat=True))
     rows = [
         RoomPresence(
             live_session_id=session_id,
@@ -51,6 +53,7 @@ def say_present(
             seen_at=moment,
         )
         for session_id, viewers in sorted(held.items())
+        if session_id in there
     ]
     kept = [row for row in rows if row.viewers]
     RoomPresence.objects.filter(process=process).exclude(
@@ -67,8 +70,6 @@ def say_present(
 
 
 def _unique_fields() -> list[str] | None:
-    from django.db import connection
-
     has_targets = connection.features.supports_update_conflicts_with_target
     return ["live_session", "process"] if has_targets else None
 

@@ -15,14 +15,14 @@ from accounts.templatetags.people import masked_name
 from catalog.covers import course_cover_url
 from catalog.models import Purchase
 from streams.broadcast import video_part
-from streams.chat import author_tag, chat_part, hidden_ids
+from streams.chat import author_tag, chat_part, hidden_ids, rules_of
 from streams.draws import draw_part, entry_of
 from streams.live_orders import coupons_of_room
-from streams.models import LiveSession, OrderAttribution, RestrictionKind, Room
+from streams.models import LiveSession, OrderAttribution, Restriction, Room
 from streams.moderation import may_moderate
 from streams.polls import poll_part, vote_of
 from streams.presence import viewers_now
-from streams.restrictions import restrictions_in
+from streams.restrictions import is_pause, restrictions_in
 from streams.schedule import showcase_cards
 
 MOST_BOUGHT = 5
@@ -37,30 +37,38 @@ def room_parts(
     return {name: PARTS[name](session, now) for name in (PARTS if names is None else names)}
 
 
-def me_part(session: LiveSession, viewer: User | AnonymousUser) -> dict[str, Any]:
+def me_part(
+    session: LiveSession, viewer: User | AnonymousUser, *, moment: datetime
+) -> dict[str, Any]:
     """What the room means to one viewer: whether they may write, what they chose and won."""
     if not viewer.is_authenticated:
-        return {
-            "is_signed_in": False,
-            "tag": None,
-            "can_write": False,
-            "is_muted": False,
-            "muted_until": None,
-            "is_moderator": False,
-            "vote": None,
-            "entry": None,
-        }
-    held = restrictions_in(session, [viewer.pk], moment=timezone.now()).get(viewer.pk)
-    is_muted = held is not None and held.kind == RestrictionKind.MUTE
+        nobody = standing(held=None, keeps_order=False, is_open=False)
+        return {"is_signed_in": False, "tag": None, **nobody, "vote": None, "entry": None}
     return {
         "is_signed_in": True,
         "tag": author_tag(session.pk, viewer.pk),
-        "can_write": held is None,
-        "is_muted": is_muted,
-        "muted_until": held.until.isoformat() if is_muted and held and held.until else None,
-        "is_moderator": may_moderate(viewer, session),
+        **standing(
+            held=restrictions_in(session, [viewer.pk], moment=moment).get(viewer.pk),
+            keeps_order=may_moderate(viewer, session),
+            is_open=session.is_live and rules_of(session).is_open,
+        ),
         "vote": vote_of(viewer, session.pk),
         "entry": entry_of(viewer, session.pk),
+    }
+
+
+def standing(*, held: Restriction | None, keeps_order: bool, is_open: bool) -> dict[str, Any]:
+    """The part of `me` that others change: whether one may write, until when not, and why.
+
+    Whoever wrote too fast has a pause, and is not muted by anybody; who keeps order has none.
+    """
+    if held is not None and keeps_order and is_pause(held):
+        held = None
+    return {
+        "can_write": held is None and (is_open or keeps_order),
+        "is_muted": held is not None and not is_pause(held),
+        "muted_until": held.until.isoformat() if held is not None and held.until else None,
+        "is_moderator": keeps_order,
     }
 
 
