@@ -22,6 +22,7 @@ function say(item) {
 // --- Dragging ---
 
 let drag = null;
+let timer = null;
 let isBehind = false;
 
 function begin(event) {
@@ -101,16 +102,15 @@ document.addEventListener("pointermove", (event) => {
 document.addEventListener("pointerup", (event) => event.pointerId === drag?.id && end(true));
 document.addEventListener("pointercancel", (event) => event.pointerId === drag?.id && end(false));
 
-// An answer that comes while something is held in the hand waits until it is put down.
+// An answer that comes while something is held in the hand, or moved by keys and not yet sent,
+// knows nothing of it and would put it back.
 document.addEventListener("htmx:before:swap", (event) => {
-  if (!drag || event.detail.ctx.target !== box()) return;
+  if ((!drag && timer === null) || event.detail.ctx.target !== box()) return;
   event.preventDefault();
   isBehind = true;
 });
 
 // --- Keys and buttons ---
-
-let timer = null;
 
 function step(item, by) {
   const other = by < 0 ? item.previousElementSibling : item.nextElementSibling;
@@ -119,7 +119,10 @@ function step(item, by) {
   else other.after(item);
   say(item);
   clearTimeout(timer);
-  timer = setTimeout(send, KEYS_MS);
+  timer = setTimeout(() => {
+    timer = null;
+    send();
+  }, KEYS_MS);
   return true;
 }
 

@@ -49,6 +49,9 @@ def open_desk(open_room, market: Market, *, width: int = 1440, **options: object
     path = f"/live/{market.live.pk}/desk/"
     page = open_room(path, width=width, person=market.live.seller, **options)
     expect(page.locator("[data-connection]")).to_have_attribute("data-connection", "online")
+    # They move what stands below them when they come.
+    expect(page.locator(".figures__tiles")).to_be_attached()
+    expect(page.locator(".next__list")).to_be_attached()
     return page
 
 
