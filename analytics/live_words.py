@@ -128,7 +128,6 @@ def figures_shown(figures: LiveFigures) -> list[Figure]:
         if key == "viewers_now" and not figures.is_live:
             continue
         usual = figures.usual.get(key)
-        is_hidden = key == "average_watch" and counts.n_viewers < SMALLEST_GROUP
         shown.append(
             Figure(
                 key=key,
@@ -136,7 +135,7 @@ def figures_shown(figures: LiveFigures) -> list[Figure]:
                 value=value,
                 detail=detail,
                 usual=_usual_text(key, usual, figures.currency),
-                stand="" if usual is None or is_hidden else usual.stand(values[key]),
+                stand="" if usual is None else usual.stand(values[key]),
             )
         )
     return shown

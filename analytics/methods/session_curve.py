@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analytics.methods.small_groups import SMALLEST_GROUP
+
 # A session of more minutes is drawn up to this one; all its counts are in the figures.
 MOST_MINUTES = 24 * 60
 
@@ -135,13 +137,17 @@ def figures_of_sums(
     n_buyers: float,
     gmv: float,
 ) -> dict[str, float]:
-    """The figures of a session from its sums, by the platform's definitions; keys `FIGURES`."""
+    """The figures of a session from its sums, by the platform's definitions; keys `FIGURES`.
+
+    Of fewer than SMALLEST_GROUP viewers there is no average watch time: it would tell about
+    single ones.
+    """
     nan = float("nan")
     return {
         "viewers_now": viewers_now,
         "peak_viewers": peak_viewers,
         "viewers": n_viewers,
-        "average_watch": watched_seconds / n_viewers if n_viewers else nan,
+        "average_watch": watched_seconds / n_viewers if n_viewers >= SMALLEST_GROUP else nan,
         "impressions": n_impressions,
         "clicks": n_clicks,
         "click_through": share(n_clicks, n_impressions),

@@ -47,6 +47,12 @@ def test_a_shorter_session_stands_at_its_end() -> None:
     assert np.isnan(found["viewers_now"]) and np.isnan(found["click_through"])
 
 
+def test_of_few_viewers_there_is_no_average_watch_time() -> None:
+    curve = flat(2, n_viewers=[9.0, 10.0], watched_seconds=[900.0, 1000.0])
+    assert np.isnan(figures_at(curve, 60)["average_watch"])
+    assert figures_at(curve, 120)["average_watch"] == 100
+
+
 @pytest.mark.parametrize(("value", "stand"), [(9, "below"), (15, ""), (21, "above"), (None, "")])
 def test_only_what_lies_outside_the_middle_half_is_unusual(value, stand) -> None:
     usual = usual_of([10, 12, 15, 18, 20])
