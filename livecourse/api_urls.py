@@ -20,6 +20,7 @@ from streams import api as streams
 from streams import chat_api as chat
 from streams import games_api as games
 from streams import order_api as live_orders
+from streams import room_api as rooms
 
 
 @extend_schema(exclude=True)
@@ -55,6 +56,9 @@ urlpatterns = [
     path("events/", analytics.EventIntakeView.as_view(), name="events"),
     path("live-sessions/", streams.LiveSessionListView.as_view(), name="live_sessions"),
     path("live-sessions/<int:pk>/", streams.LiveSessionView.as_view(), name="live_session"),
+    path("live-sessions/<int:pk>/room/", rooms.RoomView.as_view(), name="room"),
+    path("live-sessions/<int:pk>/likes/", rooms.RoomLikesView.as_view(), name="likes"),
+    path("live-sessions/<int:pk>/beats/", rooms.RoomBeatsView.as_view(), name="beats"),
     path("live-sessions/<int:pk>/messages/", chat.MessageListView.as_view(), name="messages"),
     path(
         "live-sessions/<int:pk>/messages/<int:message>/hidden/",

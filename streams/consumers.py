@@ -230,7 +230,7 @@ def _viewer_of(scope: dict[str, Any], token: bytes | None) -> User | AnonymousUs
     """By the token of an app, else by the session of a browser."""
     if token is not None:
         tokens = TokenAuthentication()
-        return tokens.get_user(tokens.get_validated_token(token))
+        return tokens.get_user(tokens.get_validated_token(token))  # type: ignore[return-value]
     # Loads the person: the middleware only promises one.
     user = scope["user"]
     return user if user.is_authenticated else AnonymousUser()

@@ -19,11 +19,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connection
+from django.utils import timezone
 
 from accounts.models import User
 from streams import presence
 from streams.attendance import Stay, stay_of, store_stays
-from streams.models import Room, SessionStatus
+from streams.models import Room
 from streams.room_state import room_parts
 
 logger = logging.getLogger(__name__)
@@ -211,29 +212,25 @@ _of_processes: dict[int, PolledRooms] = {}
 
 
 def polled_rooms() -> PolledRooms:
-    """Those of this process: a server that forks makes each its own."""
+    """Those of this process: a server that forks has one for each."""
     pid = os.getpid()
-    found = _of_processes.get(pid)
-    if found is None:
-        found = _of_processes.setdefault(pid, PolledRooms())
-        if found.process is _of_processes[pid].process:
-            atexit.register(_store_at_end, pid)
-    return found
+    return _of_processes.get(pid) or _of_processes.setdefault(pid, PolledRooms())
 
 
-def _store_at_end(pid: int) -> None:
-    if pid != os.getpid():
+def forget_polled_rooms() -> None:
+    """Begin anew, without storing what was told."""
+    _of_processes.clear()
+
+
+@atexit.register
+def store_polled_rooms() -> None:
+    """The process ends: store what it alone knows."""
+    rooms = _of_processes.pop(os.getpid(), None)
+    if rooms is None:
         return
-    from django.utils import timezone
-
     try:
-        _of_processes[pid].store(moment=timezone.now(), is_last=True)
+        rooms.store(moment=timezone.now(), is_last=True)
     except (DatabaseError, InterfaceError) as error:
         logger.warning("what viewers without sockets last did is lost: %s", error)
     finally:
         connection.close()
-
-
-def is_open(status: str) -> bool:
-    """Whether what viewers do now counts: only while the session is on air."""
-    return status == SessionStatus.LIVE

@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 
+from streams.polled_rooms import forget_polled_rooms
 from tests import servers
 
 SLOW_FOLDERS = ("operation", "browser", "concurrency", "faults")
@@ -63,3 +64,10 @@ def datasets() -> Path:
 def empty_cache() -> None:
     """Throttles count in the cache; one test's requests are not the next one's."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def empty_rooms() -> Iterator[None]:
+    """Nobody who was in a live room during one test is in a room of the next."""
+    yield
+    forget_polled_rooms()

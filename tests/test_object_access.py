@@ -115,6 +115,14 @@ EXPECTED: dict[tuple[str, str], Line] = {
     ("events", "POST"): Line(400, body={"events": []}),
     ("live_sessions", "GET"): Line(),
     ("live_session", "GET"): Line(rows=("session",), draft=DRAFT),
+    ("room", "GET"): Line(rows=("room",), draft=hidden()),
+    ("likes", "POST"): Line(204, rows=("room",), draft=hidden(), body={"n": 3}),
+    ("beats", "POST"): Line(
+        204,
+        rows=("room",),
+        draft=hidden(),
+        body={"visit": "b9a1f8d2-0c5e-4c37-8a55-3d7f6f1e2a10", "seconds": 15},
+    ),
     ("messages", "GET"): Line(rows=("room",), draft=DRAFT),
     ("messages", "POST"): Line(
         201,
