@@ -11,6 +11,8 @@ import "./share.js";
 
 const BEAT_MS = 15_000;
 const LIKES_MS = 1000;
+// As many as the server takes at once.
+const MOST_LIKES = 50;
 const MOST_HEARTS = 12;
 const HEART_MS = 1600;
 const MUTE_MINUTES = 10;
@@ -181,12 +183,13 @@ find("like").addEventListener("click", () => {
   find("likes").textContent = shortNumber(likes);
   floatHearts(1);
   likesTimer ??= setTimeout(() => {
-    line.like(unsent);
+    line.like(Math.min(unsent, MOST_LIKES));
     unsent = 0;
     likesTimer = null;
   }, LIKES_MS);
 });
 show(find("like"), true);
+show(find("without-script"), false);
 
 // --- Watching: only what is in sight counts, of somebody who is there -------------------------
 

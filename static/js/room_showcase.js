@@ -215,7 +215,7 @@ function localAddress(address) {
 function terms(coupon) {
   const off =
     coupon.kind === "percent"
-      ? words("percentOff", { n: coupon.percent })
+      ? words("percentOff", { percent: `${coupon.percent}%` })
       : words("amountOff", { amount: money(coupon.amount, coupon.currency) });
   if (!(Number(coupon.minimum_spend) > 0)) return off;
   return words("fromSum", { off, least: money(coupon.minimum_spend, coupon.currency) });

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
 
+from streams.draws import open_draw
+from streams.polls import open_poll
+from streams.room_changes import room_of
 from tests.browser.market import Market, make_market
+from tests.factories import (
+    ChatMessageFactory,
+    CouponFactory,
+    SessionCouponFactory,
+    UserFactory,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+# Controls of the room that a finger would miss: less than 44 px high.
+TOO_SMALL = """() => [...document.querySelectorAll(".room button, .room input:not([type=hidden])")]
+  .filter((one) => one.offsetParent && !one.disabled && !one.matches(".line__menu"))
+  .filter((one) => one.getBoundingClientRect().height < 44)
+  .map((one) => one.outerHTML.slice(0, 120))"""
 
 RUN_AXE = """async () => {
   const found = await axe.run(document, {resultTypes: ["violations"]});
@@ -21,6 +39,39 @@ RUN_AXE = """async () => {
 @pytest.fixture
 def market() -> Market:
     return make_market()
+
+
+def fill_room(market: Market) -> None:
+    """Everything that a room may show at once: chat, a coupon, a poll, a lucky draw."""
+    live, now = market.live, timezone.now()
+    room_of(live.pk)
+    for author in (live.seller, market.viewer, UserFactory()):
+        ChatMessageFactory(live_session=live, author=author, text="很长很长的一句话" * 12)
+    SessionCouponFactory(live_session=live, coupon=CouponFactory(seller=live.seller, code="L10"))
+    open_poll(live.pk, question="下一个讲什么？", options=["A" * 80, "B"], moment=now)
+    open_draw(live.pk, prize="一对一", n_winners=1, closes_at=now + timedelta(1), moment=now)
+
+
+@pytest.mark.parametrize(
+    ("width", "language", "scheme"),
+    [(390, "zh", "light"), (390, "en", "dark"), (1440, "en", "light")],
+)
+def test_a_room_with_everything_in_it_is_free_of_barriers_and_fits(
+    open_room, axe, market, width, language, scheme
+) -> None:
+    fill_room(market)
+    options = {"width": width, "language": language, "color_scheme": scheme, "bypass_csp": True}
+    for person in (None, market.viewer, market.live.seller):
+        page = open_room(f"/live/{market.live.pk}/", person=person, **options)
+        expect(page.locator("[data-poll]")).to_be_visible(timeout=15_000)
+        page.evaluate(axe)
+
+        assert page.evaluate(RUN_AXE) == []
+        small = page.evaluate(TOO_SMALL)
+        assert small == [], small
+        for narrow in (320, width):
+            page.set_viewport_size({"width": narrow, "height": 844})
+            assert page.evaluate("document.documentElement.scrollWidth") <= narrow
 
 
 # Both languages at both widths, both schemes at both widths.
