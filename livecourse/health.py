@@ -26,6 +26,7 @@ from accounts.models import Letter
 from catalog.expiry import due_orders
 from catalog.models import Refund, RefundStatus
 from livecourse.celery import app as celery_app
+from streams.presence import held_by_processes
 
 logger = logging.getLogger(__name__)
 
@@ -114,13 +115,24 @@ def _refunds(moment: datetime) -> dict[str, tuple[str, float]]:
     }
 
 
+def _rooms(moment: datetime) -> dict[str, tuple[str, float]]:
+    n_processes, n_viewers = held_by_processes(moment=moment)
+    return {
+        "live_processes": ("Processes that hold viewers of live rooms", n_processes),
+        "live_viewers": ("Viewers that they hold, one with two pages counted twice", n_viewers),
+    }
+
+
 def _seconds_since(then: datetime | None, moment: datetime) -> float:
     return max((moment - then).total_seconds(), 0) if then else 0
 
 
 # Each asks the rows at a moment, for everything that its part of the program measures: for every
 # name the help and the value. Counters live in a process; these are the same whoever is asked.
-MEASURES: list[Callable[[datetime], dict[str, tuple[str, float]]]] = [_letters, _orders, _refunds]
+MEASURES: list[Callable[[datetime], dict[str, tuple[str, float]]]] = [
+    *(_letters, _orders, _refunds),
+    _rooms,
+]
 
 
 def _measured(moment: datetime) -> bytes:

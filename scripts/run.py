@@ -1,7 +1,8 @@
 """`make run`: the whole platform on this machine, until Ctrl-C.
 
 Web, worker and scheduler run under honcho, which stops all of them when one ends. They run
-as in production (DEBUG is off), but over plain HTTP and with a secret key kept in VAR_DIR.
+as in production (DEBUG is off), but over plain HTTP, with a secret key kept in VAR_DIR, and with
+pages and sockets in the same two processes.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -57,7 +59,7 @@ def chosen_port(text: str) -> int:
         raise RunError(f"PORT must be a number from 1 to 65535, not {text!r}")
     port = int(text)
     with socket.socket() as probe:
-        # As gunicorn does: a port that was in use a moment ago is free.
+        # As the web server does: a port that was in use a moment ago is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -106,8 +108,7 @@ def supervise(port: int, environment: dict[str, str]) -> int:
     manager = Manager()
     celery = f"{BIN}/celery --quiet -A livecourse"
     commands = {
-        "web": f"{BIN}/gunicorn livecourse.wsgi --config deploy/gunicorn.conf.py "
-        f"--bind 127.0.0.1:{port}",
+        "web": " ".join(web_command(port)),
         "worker": f"{celery} worker --concurrency 1 --without-gossip --without-mingle "
         "--loglevel WARNING",
         "beat": f"{celery} beat --loglevel WARNING",
@@ -115,8 +116,14 @@ def supervise(port: int, environment: dict[str, str]) -> int:
     # honcho signals a worker together with its children, which the worker takes for a crash and
     # waits; told that SIGTERM means "now", it puts the running task back and ends at once.
     environment = {"REMAP_SIGTERM": "SIGQUIT", **environment}
+    # /metrics sums over the web processes by files in this folder.
+    counters = Path(environment["VAR_DIR"]) / "counters"
+    shutil.rmtree(counters, ignore_errors=True)
+    counters.mkdir()
+    environments = {"web": {**environment, "PROMETHEUS_MULTIPROC_DIR": str(counters)}}
     for name, command in commands.items():
-        manager.add_process(name, f"exec {command}", env=environment, cwd=str(ROOT))
+        env = environments.get(name, environment)
+        manager.add_process(name, f"exec {command}", env=env, cwd=str(ROOT))
     # A terminal that is closed sends this; honcho would die of it and leave its children.
     signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     manager.loop()
@@ -125,6 +132,25 @@ def supervise(port: int, environment: dict[str, str]) -> int:
         return 0
     # Whatever ended by itself was not meant to.
     return manager.returncode or 1
+
+
+def web_command(port: int, *, n_processes: int = 2) -> list[str]:
+    """How pages and sockets are served on that port."""
+    return [
+        f"{BIN}/uvicorn",
+        "livecourse.asgi:application",
+        *("--host", "127.0.0.1", "--port", str(port), "--workers", str(n_processes)),
+        # A busy machine may keep a process from answering its parent for a while.
+        *("--timeout-worker-healthcheck", "60"),
+        *("--loop", "uvloop", "--ws", "livecourse.prepared_frames:PreparedFrames"),
+        # Compressing each frame for each socket would cost more than all the rest.
+        *("--ws-per-message-deflate", "false", "--ws-max-size", "16384"),
+        # Sockets stay for hours: nobody waits for them at the end.
+        *("--timeout-graceful-shutdown", "2"),
+        # Who asks is told by the platform's own count of proxies.
+        *("--no-proxy-headers", "--no-server-header"),
+        *("--log-level", "warning", "--no-access-log"),
+    ]
 
 
 if __name__ == "__main__":

@@ -88,6 +88,14 @@ def count_viewers(session_ids: Iterable[int], *, moment: datetime) -> dict[int, 
     return {session_id: len(viewers) for session_id, viewers in seen.items()}
 
 
+def held_by_processes(*, moment: datetime) -> tuple[int, int]:
+    """How many processes hold viewers now, and how many viewers in all."""
+    rows = RoomPresence.objects.filter(seen_at__gt=moment - STALE_AFTER)
+    held = list(rows.values_list("process", "viewers"))
+    n_viewers = sum(len(viewers) // HASH_BYTES for _process, viewers in held)
+    return len({process for process, _viewers in held}), n_viewers
+
+
 def viewers_now(session_id: int, *, moment: datetime) -> int:
     """How many different viewers the room has now."""
     return count_viewers([session_id], moment=moment)[session_id]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from scripts import run
 from tests.operation.processes import BIN, ROOT, environment
 
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
@@ -53,9 +54,10 @@ def test_a_unit_starts_a_program_that_set_up_installs(unit) -> None:
     assert (ROOT / command).exists() or (BIN / Path(command).name).exists()
 
 
-def test_there_is_a_unit_for_web_worker_and_scheduler() -> None:
+def test_there_is_a_unit_for_web_sockets_worker_and_scheduler() -> None:
     assert [unit.stem for unit in UNITS] == [
         "livecourse-beat",
+        "livecourse-sockets",
         "livecourse-web",
         "livecourse-worker",
     ]
@@ -67,6 +69,26 @@ def test_the_proxy_passes_on_no_counters_and_no_address_that_a_client_made_up() 
     assert "location = /metrics { return 404; }" in nginx
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in nginx
     assert "$proxy_add_x_forwarded_for" not in nginx
+
+
+def test_the_proxy_leads_sockets_to_where_their_unit_listens() -> None:
+    nginx = (ROOT / "deploy" / "nginx.conf").read_text()
+    unit = (ROOT / "deploy" / "systemd" / "livecourse-sockets.service").read_text()
+    (location,) = re.findall(r"location /ws/ \{(.*?)\n    \}", nginx, re.DOTALL)
+
+    assert "proxy_set_header Upgrade $http_upgrade;" in location
+    assert re.findall(r"proxy_pass http://127.0.0.1:(\d+);", location) == re.findall(
+        r"--port (\d+)", unit
+    )
+
+
+def test_sockets_are_served_alike_by_make_run_and_by_their_unit() -> None:
+    unit = (ROOT / "deploy" / "systemd" / "livecourse-sockets.service").read_text()
+    command = " ".join(run.web_command(8001)[1:])
+
+    for option in ("--ws", "--ws-per-message-deflate", "--ws-max-size", "--loop"):
+        (wanted,) = re.findall(rf"{option} \S+", command)
+        assert wanted in unit
 
 
 def test_the_guide_names_every_background_job() -> None:
