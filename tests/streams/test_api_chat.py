@@ -301,6 +301,14 @@ def test_nobody_else_is_made_a_moderator(session, body: dict, field: str, code: 
     assert (error["attr"], error["code"]) == (field, code)
 
 
+def test_a_moderator_is_not_told_whose_addresses_are_known(session) -> None:
+    moderator = client_of(ModeratorFactory(live_session=session).user)
+    path = address(session, "moderators/")
+
+    for email in (UserFactory().email, "nobody@example.com"):
+        assert moderator.post(path, {"email": email}).status_code == 403
+
+
 def test_the_seller_is_no_moderator_besides(session) -> None:
     response = client_of(session.seller).post(
         address(session, "moderators/"), {"email": session.seller.email}

@@ -148,6 +148,14 @@ def test_in_slow_mode_one_waits_between_two_messages(session) -> None:
     assert not Restriction.objects.exists()
 
 
+def test_in_slow_mode_one_batch_is_no_way_around_it(session) -> None:
+    ChatRulesFactory(live_session=session, slow_seconds=5)
+
+    told = answers(session, UserFactory(), 0, ["Hello", "Hello"])
+
+    assert [isinstance(one, Refused) for one in told] == [False, True]
+
+
 def test_who_keeps_order_is_bound_neither_by_pace_nor_slow_mode_nor_links(session) -> None:
     ChatRulesFactory(live_session=session, slow_seconds=30, is_open=False)
     moderator = ModeratorFactory(live_session=session).user
