@@ -32,7 +32,7 @@ def shown_groups(
     ranked = sorted(present, key=lambda key: (-present[key], str(key)))
     shown = [key for key in ranked if present[key] >= smallest]
     hidden = [key for key in ranked if present[key] < smallest]
-    while hidden and shown and (len(hidden) < 2 or sum(present[key] for key in hidden) < smallest):
+    while shown and 0 < sum(present[key] for key in hidden) < smallest:
         hidden.append(shown.pop())
     if not shown:
         return None
