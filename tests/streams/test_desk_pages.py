@@ -120,6 +120,15 @@ def test_a_desk_is_kept_by_no_cache(desk, session) -> None:
     assert "no-store" in answer.headers["Cache-Control"]
 
 
+def test_the_pages_of_a_session_lead_its_seller_to_the_desk_and_nobody_else(session) -> None:
+    for person, is_led in ((session.seller, True), (SellerFactory(), False), (None, False)):
+        browser = Client()
+        if person:
+            browser.force_login(person)
+        for page in (reverse("streams:session_detail", args=[session.pk]), "/live/"):
+            assert (address("desk", session) in browser.get(page).text) is is_led
+
+
 # --- Starting, ending, afterwards ---
 
 
