@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 from livecourse.asgi import application as platform
 from streams.hub import Hub, hub_of_process
+from streams.seats import Seat
 
 MESSAGE = {
     "id": 1000,
@@ -40,5 +41,9 @@ async def _flood(hub: Hub, session_id: int, n_frames: int) -> None:
     for n in range(n_frames):
         hub._send(room, {}, [MESSAGE])
         await asyncio.sleep(0)
-        while n % N_AHEAD == 0 and any(seat.sender is not None for seat in room.seats):
+        while n % N_AHEAD == 0 and any(map(_is_behind, room.seats)):
             await asyncio.sleep(0.001)
+
+
+def _is_behind(seat: Seat) -> bool:
+    return seat.sender is not None or (seat.write is not None and seat.write(b"") > 0)
