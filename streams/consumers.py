@@ -111,6 +111,7 @@ class RoomConsumer(AsyncWebsocketConsumer):
             ),
             writer_id=user_id,
             is_operator=user is not None and user.role == Role.OPERATOR,
+            is_host=user_id is not None and user_id == found.seller_id,
             write=prepared.get("write"),
             abort=prepared.get("abort"),
             me=found.me,
@@ -183,6 +184,7 @@ def same_site(application: Any) -> SameSite:
 class _Admitted:
     viewer: User | AnonymousUser
     visitor_id: uuid.UUID
+    seller_id: int
     me: dict[str, Any]
 
 
@@ -212,7 +214,7 @@ def _admit(scope: dict[str, Any], session_id: int, token: str | None) -> int | _
         held = restrictions_in(session, [viewer.pk], moment=moment).get(viewer.pk)
         if held is not None and held.kind == RestrictionKind.BAN:
             return BANNED
-    return _Admitted(viewer, visitor_id, me_part(session, viewer, moment=moment))
+    return _Admitted(viewer, visitor_id, session.seller_id, me_part(session, viewer, moment=moment))
 
 
 def _bearer(headers: dict[str, bytes]) -> bytes | None:

@@ -194,7 +194,7 @@ class Hub:
         if room.is_live:
             seat.stay.last_seen_at = timezone.now()
             seat.stay.is_changed = True
-        if seat.stay.is_changed:
+        if seat.stay.is_changed and not seat.is_host:
             self._let_go(seat.stay)
         self.says_presence = True
 
@@ -472,7 +472,7 @@ class Hub:
 
     async def _say_presence(self) -> None:
         held = {
-            room.session_id: {seat.viewer for seat in room.seats}
+            room.session_id: {seat.viewer for seat in room.seats if not seat.is_host}
             for room in self.rooms.values()
             if room.seats
         }
@@ -511,6 +511,8 @@ class Hub:
         told = list(gone.values())
         for room in self.rooms.values():
             for seat in room.seats:
+                if seat.is_host:
+                    continue
                 stay = seat.stay
                 if room.is_live and now - stay.last_seen_at > SEEN_EVERY:
                     stay.last_seen_at, stay.is_changed = now, True

@@ -60,7 +60,7 @@ class Seat:
     """One socket in a room. `send` and `close` are the socket's own, as are `write` and `abort`.
 
     `write` takes the bytes of a frame and returns how many wait, -1 when the socket is closed;
-    without it, `send` takes the text.
+    without it, `send` takes the text. The host is no viewer: neither present nor staying.
     """
 
     send: Callable[[str], Coroutine[Any, Any, None]]
@@ -69,6 +69,7 @@ class Seat:
     viewer: bytes
     writer_id: int | None = None
     is_operator: bool = False
+    is_host: bool = False
     write: Callable[[bytes], int] | None = None
     abort: Callable[[], None] | None = None
     me: dict[str, Any] = field(default_factory=dict)

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from catalog.models import LedgerEntry, Promotion
-from streams.models import ChatMessage, LiveSession, Restriction, SessionStatus
+from streams.models import ChatMessage, LiveSession, Restriction, SessionStatus, Visit
 from tests.browser.market import Market, make_market
 from tests.browser.test_buying import pay
 from tests.browser.test_pages_look_right import RUN_AXE
@@ -98,6 +98,18 @@ def test_what_the_seller_pins_is_seen_by_viewers_within_a_second(
 
     record_property("pin_to_viewer_ms", waits)
     assert median(waits) < 1000, waits
+
+
+def test_the_seller_at_the_desk_is_no_viewer(open_room, desk, market) -> None:
+    count = desk.locator("[data-viewers]")
+    expect(count).to_have_text("0")
+
+    viewer = open_viewer(open_room, market)
+    expect(count).to_have_text("1")
+    viewer.close()
+
+    until(lambda: Visit.objects.exists())
+    assert list(Visit.objects.values_list("user", flat=True)) == [market.viewer.pk]
 
 
 def test_a_sale_moves_the_figures_of_the_desk_within_two_seconds(
