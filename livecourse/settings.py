@@ -177,7 +177,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "livecourse.static_storage.ModulesStorage"
     },
 }
 # Uploads larger than this go to a temporary file instead of memory.
