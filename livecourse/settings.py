@@ -7,6 +7,7 @@ in memory. README.md and deploy/ show a set-up for production.
 
 from __future__ import annotations
 
+import hmac
 from datetime import timedelta
 from pathlib import Path
 
@@ -54,16 +55,21 @@ X_FRAME_OPTIONS = "DENY"
 if env.bool("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# Where forms may lead; vendors of payments join below.
+# Where forms may lead; vendors of payments join below. What pages may fetch and play, likewise.
 _FORM_TARGETS = [SELF]
+_FETCHED = [SELF]
+# Sellers keep their videos where they like, behind TLS on https alone. The player of live video
+# feeds the picture from script, which is what blob: is for.
+ANY_SITE = ["https:"] if USE_TLS else ["https:", "http:"]
+_PLAYED = [SELF, "blob:", *ANY_SITE]
 CONTENT_SECURITY_POLICY = {
     # The admin theme evaluates expressions in its markup; it has a policy of its own.
     "EXCLUDE_URL_PREFIXES": ("/admin/",),
     "DIRECTIVES": {
         "default-src": [SELF],
         "img-src": [SELF, "data:"],
-        # Sellers keep their videos where they like, behind TLS on https alone.
-        "media-src": [SELF, "https:"] if USE_TLS else [SELF, "https:", "http:"],
+        "media-src": _PLAYED,
+        "connect-src": _FETCHED,
         "object-src": [NONE],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
@@ -333,6 +339,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=10),
         "options": {"expires": 9},
     },
+    "end_silent_sessions": {
+        "task": "streams.end_silent_sessions",
+        "schedule": timedelta(seconds=10),
+        "options": {"expires": 9},
+    },
     "forget_old_chats": {
         "task": "streams.forget_old_chats",
         "schedule": crontab(hour=str(REBUILD_HOUR), minute="50"),
@@ -425,6 +436,42 @@ except (ValueError, ImproperlyConfigured):
     CHAT_DAYS = 0
 if not 1 <= CHAT_DAYS <= 3650:
     raise ImproperlyConfigured("CHAT_DAYS must be a whole number from 1 to 3650")
+
+# --- Video ----------------------------------------------------------------------------
+
+# The video server (`make video`, docs/video.md) on this machine: where it takes streams and hands
+# out pictures. RTMP_HOST=0.0.0.0 lets sellers send from elsewhere.
+RTMP_HOST = env("RTMP_HOST", default="127.0.0.1")
+RTMP_PORT = env.int("RTMP_PORT", default=1935)
+VIDEO_PORT = env.int("VIDEO_PORT", default=8080)
+# The same as sellers and viewers reach it. A page over https plays nothing over http: then HLS_URL
+# and REPLAYS_URL are addresses of the proxy in front (deploy/nginx.conf).
+RTMP_URL = env("RTMP_URL", default=f"rtmp://127.0.0.1:{RTMP_PORT}/live").rstrip("/")
+HLS_URL = env("HLS_URL", default=f"http://127.0.0.1:{VIDEO_PORT}/hls").rstrip("/")
+REPLAYS_URL = env("REPLAYS_URL", default=f"http://127.0.0.1:{VIDEO_PORT}/replays").rstrip("/")
+# Where the platform reads how fast streams come in; empty for not at all.
+VIDEO_STAT_URL = env("VIDEO_STAT_URL", default=f"http://127.0.0.1:{VIDEO_PORT}/stat")
+# Where the video server asks the platform, if not at SITE_URL.
+PLATFORM_URL = (env("PLATFORM_URL", default="") or SITE_URL).rstrip("/")
+# By it the platform knows the video server; to be set when the two have different SECRET_KEYs.
+STREAM_HOOK_SECRET = (
+    env("STREAM_HOOK_SECRET", default="")
+    or hmac.new(SECRET_KEY.encode(), b"stream hooks", "sha256").hexdigest()
+)
+# The video server speaks plain HTTP to the platform where both are on one machine.
+SECURE_REDIRECT_EXEMPT += [r"^live/hooks/"]
+# How long a session waits for a stream that broke off before it ends.
+try:
+    STREAM_GRACE_SECONDS = env.int("STREAM_GRACE_SECONDS", default=120)
+except (ValueError, ImproperlyConfigured):
+    STREAM_GRACE_SECONDS = 0
+if not 5 <= STREAM_GRACE_SECONDS <= 3600:
+    raise ImproperlyConfigured("STREAM_GRACE_SECONDS must be a whole number from 5 to 3600")
+for _address in (HLS_URL, REPLAYS_URL):
+    _origin = "/".join(_address.split("/")[:3]) if "://" in _address else SELF
+    for _sources in (_FETCHED, _PLAYED):
+        if _origin not in _sources:
+            _sources.append(_origin)
 
 
 def _key_text(name: str, value: str) -> str:
