@@ -6,13 +6,16 @@ PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3; do \
 	&& { echo $$p; exit; }; done; echo python3)
 PY = .venv/bin/python
 
-.PHONY: setup run test check bench lock
+.PHONY: setup run video test check bench lock
 
 setup:
 	@$(PYTHON) scripts/setup.py
 
 run: setup
 	@$(PY) scripts/run.py
+
+video: setup
+	@$(PY) scripts/video.py
 
 test:
 	@$(PYTHON) scripts/setup.py --test

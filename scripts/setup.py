@@ -39,6 +39,9 @@ BROWSER_FILES = {
     "hls.light.min.js": "hls.js/dist/hls.light.min.js",
     # The one above names it, so that static files are not complete without it.
     "hls.light.min.js.map": "hls.js/dist/hls.light.min.js.map",
+    # What it does beside the page, so that the page does not wait.
+    "hls.worker.js": "hls.js/dist/hls.worker.js",
+    "hls.worker.js.map": "hls.js/dist/hls.worker.js.map",
     "axe.min.js": "axe-core/axe.min.js",
 }
 
