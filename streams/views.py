@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from csp.decorators import csp_update
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -14,6 +16,7 @@ from catalog.responses import address_without, cover_response, numbered_page
 from streams import schedule
 from streams.covers import session_cover_version, session_host
 from streams.models import LiveSession, SessionStatus
+from streams.replays import chapters
 from streams.room_page import room_at_load
 
 PAST_PER_PAGE = 12
@@ -48,6 +51,8 @@ def session_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
+# A seller who streams elsewhere gives an address anywhere, also while viewers are in the room.
+@csp_update({"connect-src": settings.ANY_SITE})
 def session_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One live session: the room while it is on air; before and after, when, by whom, and what."""
     moment = timezone.now()
@@ -62,6 +67,8 @@ def session_detail(request: HttpRequest, pk: int) -> HttpResponse:
     }
     if session.is_live:
         context |= room_at_load(session, viewer=request.user)
+    elif session.status == SessionStatus.REPLAY:
+        context["chapters"] = chapters(session)
     return render(request, "streams/session_detail.html", context)
 
 

@@ -31,6 +31,12 @@ def video_json(session: LiveSession) -> str:
     return json.dumps(video_part(session))
 
 
+@register.filter
+def minutes_of(seconds: int | None) -> int:
+    """Whole minutes, of which a short recording has one as well."""
+    return max(1, round((seconds or 0) / 60))
+
+
 @register.simple_tag
 def chapters_of(session: LiveSession) -> list[Chapter]:
     """The chapters of its replay."""
