@@ -23,7 +23,6 @@ PAST_PER_PAGE = 12
 COMING_UP_ON_HOME = 6
 LIVE_ON_HOME = 4
 MOST_COMING_UP = 60
-STAGE = ("streams/player.html", "streams/room/cover.html")
 
 
 @require_GET
@@ -63,7 +62,6 @@ def session_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "now": moment,
         "is_overdue": schedule.is_overdue(session, moment=moment),
         "showcase": schedule.showcase_cards(session, moment=moment),
-        "stage": STAGE,
     }
     if session.is_live:
         context |= room_at_load(session, viewer=request.user)
