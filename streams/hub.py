@@ -72,11 +72,11 @@ MESSAGES_AT_FIRST = 50
 MOST_RECENT = 300
 # Whoever was away for longer than that much talk gets the newest, and reads the rest by the API.
 MOST_MISSED = 2000
-# What one writer may have waiting, and may send within BURST_SECONDS; the rules of the chat, which
-# are tighter, are kept where messages are stored. This keeps a flood from getting that far.
-MOST_WAITING = 5
-BURST_SECONDS = 2.0
-MOST_IN_BURST = 8
+# What one socket may have waiting, and may say within BURST_SECONDS: what the loosest rules of a
+# chat allow. The rules are kept where messages are stored; this keeps a flood from getting there.
+MOST_WAITING = 20
+BURST_SECONDS = 1.0
+MOST_IN_BURST = 20
 PAUSE_SECONDS = 10
 MOST_LIKES_A_SECOND = 20
 MOST_LIKES = 40
@@ -251,9 +251,13 @@ class Hub:
         if room.writing is None:
             room.writing = asyncio.get_running_loop().create_task(self._write(room))
         try:
-            return await answer
+            told = await answer
         finally:
             seat.n_waiting -= 1
+        if isinstance(told, Refused) and told.code == Refusal.TOO_FAST and told.retry_after:
+            # What comes during the pause costs the database nothing any more.
+            seat.paused_until = max(seat.paused_until, time.monotonic() + told.retry_after)
+        return told
 
     @staticmethod
     def take(doing: Coroutine[Any, Any, None]) -> None:

@@ -108,6 +108,8 @@ def note_peak(session_id: int, n_viewers: int) -> None:
 
 def note_minute(session_id: int, *, minute: datetime, n_viewers: int, n_likes: int) -> None:
     """Add to one minute of the room's curve: the most viewers at once, and further likes."""
+    if not LiveSession.objects.filter(pk=session_id).exists():
+        return
     begins = minute.replace(second=0, microsecond=0)
     RoomMinute.objects.get_or_create(live_session_id=session_id, minute=begins)
     RoomMinute.objects.filter(live_session=session_id, minute=begins).update(
@@ -116,10 +118,12 @@ def note_minute(session_id: int, *, minute: datetime, n_viewers: int, n_likes: i
 
 
 def add_likes(session_id: int, n: int) -> None:
-    """Count further likes of the room."""
-    if not Room.objects.filter(pk=session_id).update(n_likes=F("n_likes") + n):
+    """Count further likes of the room; those of a session that is gone go with it."""
+    more = {"n_likes": F("n_likes") + n}
+    is_counted = Room.objects.filter(pk=session_id).update(**more)
+    if not is_counted and LiveSession.objects.filter(pk=session_id).exists():
         room_of(session_id)
-        Room.objects.filter(pk=session_id).update(n_likes=F("n_likes") + n)
+        Room.objects.filter(pk=session_id).update(**more)
 
 
 def forget_gone(*, moment: datetime) -> int:
