@@ -48,8 +48,6 @@ _REFUSALS = (
     desk_offers.OfferRefused,
     showcase.ShowcaseRefused,
 )
-# The first of these templates that there is.
-_VIDEO_PANELS = ("streams/desk_video.html", "streams/desk/video.html")
 Part = Callable[[LiveSession, datetime], dict[str, Any]]
 
 
@@ -84,7 +82,6 @@ def show_desk(request: DeskRequest, session: LiveSession) -> HttpResponse:
         "now": moment,
         "is_over": session.ended_at is not None,
         "is_planned": session.status in PLANNED,
-        "video_panel": _VIDEO_PANELS,
         "chat_rules": ChatRules.objects.filter(pk=session.pk).first()
         or ChatRules(live_session=session),
         "moderators": session.moderators.select_related("user").order_by("pk"),
