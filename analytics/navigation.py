@@ -33,6 +33,7 @@ GROUPS = [
             ("streams.Poll", "ballot"),
             ("streams.Draw", "featured_seasonal_and_gifts"),
             ("streams.Reminder", "notifications"),
+            ("streams.StreamKey", "key"),
         ],
     ),
     (

@@ -13,6 +13,8 @@ from streams.models import (
     PollVote,
     Reminder,
     Restriction,
+    StreamKey,
+    Visit,
 )
 
 
@@ -44,6 +46,11 @@ def export_viewer(person: User) -> Sections:
             Reminder.objects.filter(user=person).order_by("pk"),
             *("live_session_id", "created_at", "sent_at"),
         ),
+        "visits": rows(
+            Visit.objects.filter(user=person).order_by("pk"),
+            *("live_session_id", "source", "joined_at", "last_seen_at"),
+            *("watched_seconds", "n_likes"),
+        ),
         "poll_votes": rows(
             PollVote.objects.filter(voter=person).order_by("pk"),
             *("poll__live_session_id", "poll__question", "option__text", "voted_at"),
@@ -70,6 +77,9 @@ def erase_viewer(person: User) -> None:
     ModerationAct.objects.filter(subject=person).update(subject=None, note="")
     ModerationAct.objects.filter(actor=person).update(actor=None)
     Reminder.objects.filter(user=person).delete()
+    # Of somebody who sold here once.
+    StreamKey.objects.filter(seller=person).delete()
+    Visit.objects.filter(user=person).delete()
     PollVote.objects.filter(voter=person).delete()
     # The ticket stays, nobody's: without it the draw could not be checked any more.
     DrawEntry.objects.filter(entrant=person).update(entrant=None)

@@ -8,6 +8,7 @@ from rules import add_perm, predicate
 
 from accounts.rules import grant, is_operator, is_staff, managed_through
 from streams.models import (
+    Broadcast,
     ChatMessage,
     ChatRules,
     Draw,
@@ -19,6 +20,7 @@ from streams.models import (
     Reminder,
     Restriction,
     SessionStatus,
+    StreamKey,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ grant(Restriction, view=own)
 grant(ModerationAct, view=managed_through("live_session__seller"))
 grant(Poll, view=managed_through("live_session__seller"))
 grant(Draw, view=managed_through("live_session__seller"))
+grant(Broadcast, view=managed_through("live_session__seller"))
+grant(StreamKey, view=own)
 grant(OrderAttribution, view=managed_through("live_session__seller"))
 # Who wants to be reminded is nobody's business but theirs; sellers see how many do.
 grant(Reminder, view=is_operator)

@@ -45,6 +45,7 @@ from catalog.models import (
     Section,
 )
 from streams.models import (
+    Broadcast,
     ChatMessage,
     ChatRules,
     Draw,
@@ -62,6 +63,8 @@ from streams.models import (
     SessionPromotion,
     SessionStatus,
     ShowcaseItem,
+    StreamKey,
+    Visit,
 )
 
 PASSWORD = "correct horse battery staple"
@@ -328,6 +331,25 @@ class LiveSessionFactory(DjangoModelFactory):
     scheduled_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=1))
 
 
+class StreamKeyFactory(DjangoModelFactory):
+    """The valid key of a seller; what it is, only its maker knows."""
+
+    class Meta:
+        model = StreamKey
+
+    seller = factory.SubFactory(SellerFactory)
+    active_of = factory.SelfAttribute("seller")
+    digest = factory.Sequence(lambda n: f"{n:064x}")
+    ending = "wxyz"
+
+
+class BroadcastFactory(DjangoModelFactory):
+    class Meta:
+        model = Broadcast
+
+    live_session = factory.SubFactory(LiveSessionFactory, live=True)
+
+
 class ShowcaseItemFactory(DjangoModelFactory):
     class Meta:
         model = ShowcaseItem
@@ -415,6 +437,18 @@ class ReminderFactory(DjangoModelFactory):
 
     live_session = factory.SubFactory(LiveSessionFactory)
     user = factory.SubFactory(UserFactory)
+
+
+class VisitFactory(DjangoModelFactory):
+    class Meta:
+        model = Visit
+
+    key = factory.LazyFunction(uuid.uuid4)
+    live_session = factory.SubFactory(LiveSessionFactory, live=True)
+    user = factory.SubFactory(UserFactory)
+    joined_at = factory.LazyFunction(lambda: timezone.now() - timedelta(minutes=10))
+    last_seen_at = factory.LazyFunction(timezone.now)
+    watched_seconds = 300
 
 
 class PollFactory(DjangoModelFactory):

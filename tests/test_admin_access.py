@@ -66,6 +66,7 @@ from streams.models import (
     SessionCoupon,
     SessionPromotion,
     SessionStatus,
+    StreamKey,
 )
 from tests.factories import (
     CategoryFactory,
@@ -100,6 +101,7 @@ from tests.factories import (
     SellerFactory,
     SessionFiguresFactory,
     ShowcaseItemFactory,
+    StreamKeyFactory,
     UserFactory,
 )
 
@@ -109,7 +111,7 @@ SECRET = "uniquely-hers"
 OWNED = {
     Course, Section, ConsultationSlot, Coupon, Promotion, Order, Purchase, Enrollment, Payment,
     Refund, LedgerEntry, Review, LiveSession, ChatMessage, OrderAttribution, SessionFigures,
-    Forecast, CourseRetention, LearningSummary, Event, Poll, Draw,
+    Forecast, CourseRetention, LearningSummary, Event, Poll, Draw, StreamKey,
     ChatRules, Restriction, ModerationAct,
 }  # fmt: skip
 OF_OPERATORS = {
@@ -200,6 +202,7 @@ def world() -> World:
             live_session=session, subject=world.viewer, note=f"Note {SECRET}"
         ),
         ReminderFactory(**of_session),
+        StreamKeyFactory(seller=world.a),
         world.viewer,
         LetterFactory(recipient=world.viewer, key=f"letter-{SECRET}"),
         EventFactory(course=course, **of_session),

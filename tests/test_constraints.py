@@ -192,6 +192,7 @@ CHECKS: dict[str, tuple[Callable[[], models.Model], list[dict[str, object]]]] = 
         made.RestrictionFactory,
         [{"until": models.F("imposed_at")}],
     ),
+    "stream_key_active_or_revoked": (made.StreamKeyFactory, [{"revoked_at": made.LONG_AGO}]),
     "event_has_somebody": (made.EventFactory, [{"user": None}]),
     "event_has_time_or_position": (made.EventFactory, [{"occurred_at": None}]),
     "event_kind_known": (made.EventFactory, [{"kind": 0}, {"kind": 99}]),

@@ -52,7 +52,9 @@ from catalog.models import (
     Review,
     Section,
 )
+from streams.broadcast import SAMPLE_CLIP
 from streams.models import (
+    Broadcast,
     ChatMessage,
     LiveSession,
     OrderAttribution,
@@ -75,6 +77,7 @@ MODELS: tuple[type[Model], ...] = (
     Promotion,
     Coupon,
     LiveSession,
+    Broadcast,
     ShowcaseItem,
     SessionPromotion,
     SessionCoupon,
@@ -139,6 +142,11 @@ def build_market(plan: Plan, keys: Keys | None = None) -> Market:
         Promotion: promotions + [p for s in sessions for p in s.promotions.values()],
         Coupon: coupons + [s.coupon for s in sessions if s.coupon],
         LiveSession: [session.row for session in sessions],
+        Broadcast: [
+            Broadcast(live_session=session.row, external_url=SAMPLE_CLIP)
+            for session in sessions
+            if session.row.is_live
+        ],
         ShowcaseItem: [item for session in sessions for item in session.items],
         SessionPromotion: [offer for session in sessions for offer in session.offers],
         SessionCoupon: [s.handed_out for s in sessions if s.handed_out],

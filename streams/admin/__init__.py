@@ -1,5 +1,5 @@
 """Live sessions in the admin."""
 
-from streams.admin import chat, games, moderation, orders, sessions
+from streams.admin import chat, games, moderation, orders, sessions, video
 
-__all__ = ["chat", "games", "moderation", "orders", "sessions"]
+__all__ = ["chat", "games", "moderation", "orders", "sessions", "video"]

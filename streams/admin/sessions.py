@@ -32,6 +32,7 @@ from accounts.seller_admin import (
 )
 from accounts.templatetags.people import public_name
 from streams.admin.moderation import ChatRulesInline, ModeratorInline
+from streams.admin.video import BroadcastInline
 from streams.models import (
     LiveSession,
     OrderAttribution,
@@ -179,6 +180,7 @@ class LiveSessionAdmin(SellerRowsAdmin):
         SessionCouponInline,
         ChatRulesInline,
         ModeratorInline,
+        BroadcastInline,
     ]
     actions = ["announce", "take_back"]
     actions_submit_line = ["announce_this", "take_this_back"]

@@ -70,6 +70,7 @@ from tests.factories import (
     SellerFactory,
     StatedAttributesFactory,
     UserFactory,
+    VisitFactory,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.mariadb]
@@ -118,6 +119,7 @@ def person_with_everything(canary: str) -> User:
     ModerationActFactory(subject=person, note=canary)
     ModerationActFactory(actor=person)
     ReminderFactory(user=person)
+    VisitFactory(user=person)
     PollVoteFactory(voter=person)
     DrawEntryFactory(entrant=person)
     EventFactory(user=person, course=course)
@@ -218,6 +220,7 @@ def test_every_table_that_knows_people_is_in_the_export_or_named_here() -> None:
         "streams.PollVote",
         "streams.Reminder",
         "streams.Restriction",
+        "streams.Visit",
         "token_blacklist.OutstandingToken",
     }
     # What only sellers and operators have, or what the program does not use.
@@ -229,6 +232,7 @@ def test_every_table_that_knows_people_is_in_the_export_or_named_here() -> None:
         "catalog.Coupon",
         "catalog.Course",
         "streams.LiveSession",
+        "streams.StreamKey",
     }
 
 
