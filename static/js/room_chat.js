@@ -16,7 +16,7 @@ export class Chat {
     this.empty = root.querySelector("[data-empty]");
     this.newer = root.querySelector("[data-newer]");
     this.note = root.querySelector("[data-note]");
-    this.pause = root.querySelector("[data-pause]");
+    this.pause = root.querySelector("[data-held]");
     this.form = root.querySelector("[data-composer]");
     this.me = { tag: null, can_write: isSignedIn, is_muted: false, muted_until: null, is_moderator: false };
     this.rules = null;

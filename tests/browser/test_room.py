@@ -93,7 +93,7 @@ def test_a_text_that_was_held_back_stays_and_is_sent_after_the_countdown(open_ro
     expect(line(page, "first")).to_have_count(1)
     write(page, "second")
 
-    expect(page.locator("[data-pause]")).to_contain_text("Your text is kept")
+    expect(page.locator("[data-held]")).to_contain_text("Your text is kept")
     expect(page.locator("#say")).to_have_value("second")
     expect(page.locator(".talk__send")).to_be_disabled()
     # The rules say three seconds; the burst is over as well when they are.
