@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from accounts.models import User
@@ -222,9 +222,8 @@ def forget_polled_rooms() -> None:
     _of_processes.clear()
 
 
-@atexit.register
 def store_polled_rooms() -> None:
-    """The process ends: store what it alone knows."""
+    """Store at once what this process alone knows, as it does at its end."""
     rooms = _of_processes.pop(os.getpid(), None)
     if rooms is None:
         return
@@ -232,5 +231,6 @@ def store_polled_rooms() -> None:
         rooms.store(moment=timezone.now(), is_last=True)
     except (DatabaseError, InterfaceError) as error:
         logger.warning("what viewers without sockets last did is lost: %s", error)
-    finally:
-        connection.close()
+
+
+atexit.register(store_polled_rooms)

@@ -1,0 +1,302 @@
+"""The hub of one process, without a network: what it costs, and what it does with slow sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable, Coroutine, Iterator
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import pytest
+from django.db import close_old_connections
+from django.db.backends.signals import connection_created
+from django.utils import timezone
+
+from streams import presence
+from streams.attendance import Stay, stay_of
+from streams.chat import Refused, Stored
+from streams.hub import MOST_IN_BURST, Hub
+from streams.models import LiveSession, RoomMinute, Visit
+from streams.room_changes import touch_room
+from streams.seats import MOST_BEHIND, MOST_BYTES_BEHIND, Frame, Seat
+from tests.concurrency.buyers import in_own_loop
+from tests.factories import ChatRulesFactory, LiveSessionFactory, UserFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+T = TypeVar("T")
+WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+
+
+@pytest.fixture
+def session() -> LiveSession:
+    return LiveSessionFactory(live=True)
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """What every connection that is made from now on is asked, in any thread."""
+    seen: list[str] = []
+
+    def note(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        seen.append(sql)
+        return execute(sql, *rest)
+
+    def watch(connection: Any, **_: Any) -> None:
+        if note not in connection.execute_wrappers:
+            connection.execute_wrappers.append(note)
+
+    connection_created.connect(watch)
+    close_old_connections()
+    yield seen
+    connection_created.disconnect(watch)
+
+
+class Socket:
+    """A place in a room whose network takes all that it is given."""
+
+    def __init__(self, session: LiveSession, *, writer_id: int | None = None) -> None:
+        self.got: list[dict[str, Any]] = []
+        self.closed_with: list[int] = []
+        visitor = uuid.uuid4()
+        self.stay = stay_of(
+            client_key=uuid.uuid4(),
+            session_id=session.pk,
+            user=None,
+            visitor_id=visitor,
+            source="home",
+            moment=timezone.now(),
+        )
+        self.seat = Seat(
+            send=self.send,
+            close=self.close,
+            stay=self.stay,
+            viewer=presence.viewer_hash(session_id=session.pk, user_id=None, visitor_id=visitor),
+            writer_id=writer_id,
+        )
+
+    async def send(self, text: str) -> None:
+        self.got.append(json.loads(text))
+
+    async def close(self, code: int) -> None:
+        self.closed_with.append(code)
+
+
+def with_hub(work: Callable[[Hub], Coroutine[Any, Any, T]]) -> T:
+    async def run() -> T:
+        hub = Hub()
+        try:
+            return await work(hub)
+        finally:
+            await hub.close()
+
+    return in_own_loop(run())
+
+
+async def seated(hub: Hub, session: LiveSession, **more: Any) -> Socket:
+    socket = Socket(session, **more)
+    socket.seat.open_with(Frame(await hub.enter(session.pk, socket.seat, last=None)))
+    return socket
+
+
+def test_a_thousand_likes_and_heartbeats_are_a_handful_of_writes(session, statements) -> None:
+    async def work(hub: Hub) -> int:
+        sockets = [await seated(hub, session) for _ in range(100)]
+        await asyncio.sleep(1.2)
+        n_before = len(statements)
+        for turn in range(10):
+            for socket in sockets:
+                hub.beat(session.pk, socket.seat, float(turn))
+                hub.like(session.pk, socket.seat, 1)
+        await asyncio.sleep(1.5)
+        return n_before
+
+    n_before = with_hub(work)
+    writes = [sql for sql in statements[n_before:] if sql.lstrip().startswith(WRITES)]
+
+    assert Visit.objects.count() == 100
+    assert sum(Visit.objects.values_list("n_likes", flat=True)) == 1000
+    assert sum(RoomMinute.objects.values_list("n_likes", flat=True)) == 1000
+    # Those of some two seconds, whatever happens in them.
+    assert 3 <= len(writes) <= 20, writes
+
+
+def test_a_look_at_quiet_rooms_is_one_query_however_many_they_are(statements) -> None:
+    sessions = LiveSessionFactory.create_batch(5, live=True)
+
+    async def work(hub: Hub) -> list[str]:
+        for session in sessions:
+            await seated(hub, session)
+        await hub._look_at(list(hub.rooms.values()))
+        n_before = len(statements)
+        await hub._look_at(list(hub.rooms.values()))
+        return [sql for sql in statements[n_before:] if "PRAGMA" not in sql]
+
+    asked = with_hub(work)
+
+    assert sum('"streams_room"' in sql or "`streams_room`" in sql for sql in asked) == len(asked)
+    # The hub may have looked by itself meanwhile.
+    assert 1 <= len(asked) <= 2, asked
+
+
+def test_a_thousand_who_come_at_once_read_the_room_once(session, statements) -> None:
+    async def work(hub: Hub) -> int:
+        n_before = len(statements)
+        await asyncio.gather(*(seated(hub, session) for _ in range(200)))
+        return n_before
+
+    n_before = with_hub(work)
+
+    assert sum("streams_showcaseitem" in sql for sql in statements[n_before:]) < 20
+
+
+def test_all_get_the_same_frame_and_it_is_made_once(session) -> None:
+    async def work(hub: Hub) -> list[bytes]:
+        given: list[bytes] = []
+
+        def write(frame: bytes) -> int:
+            given.append(frame)
+            return 0
+
+        sockets = [await seated(hub, session) for _ in range(3)]
+        for socket in sockets:
+            socket.seat.write = write
+        hub._send(hub.rooms[session.pk], {"viewers": 3}, [])
+        return given
+
+    given = with_hub(work)
+
+    assert len({id(frame) for frame in given[-3:]}) == 1
+    assert given[-1] == b'\x81\x33{"type":"room","state":{"viewers":3},"messages":[]}'[:2] + (
+        b'{"type":"room","state":{"viewers":3},"messages":[]}'
+    )
+
+
+@pytest.mark.parametrize("n", [5, 125, 126, 65535, 65536])
+def test_the_bytes_of_a_frame_are_those_of_the_protocol(n) -> None:
+    from websockets.frames import Frame as Expected
+    from websockets.frames import Opcode
+
+    frame = Frame({"text": "x" * (n - 11)}) if n > 11 else Frame({})
+
+    expected = Expected(Opcode.TEXT, frame.text.encode()).serialize(mask=False)
+    assert frame.data == expected
+
+
+def test_a_socket_that_takes_nothing_is_closed_and_holds_up_nobody(session) -> None:
+    async def work(hub: Hub) -> tuple[Socket, Socket]:
+        slow, quick = await seated(hub, session), await seated(hub, session)
+        never = asyncio.Event()
+
+        async def wait(_text: str) -> None:
+            await never.wait()
+
+        slow.seat.send = wait
+        for n in range(MOST_BEHIND + 2):
+            hub._send(hub.rooms[session.pk], {"viewers": n}, [])
+        await asyncio.sleep(0.05)
+        return slow, quick
+
+    slow, quick = with_hub(work)
+
+    assert slow.closed_with == [4408]
+    assert len(quick.got) > MOST_BEHIND
+    assert quick.closed_with == []
+
+
+def test_a_server_that_holds_too_much_for_a_socket_closes_it(session) -> None:
+    async def work(hub: Hub) -> Socket:
+        socket = await seated(hub, session)
+        socket.seat.write = lambda frame: MOST_BYTES_BEHIND + 1
+        hub._send(hub.rooms[session.pk], {"viewers": 1}, [])
+        await asyncio.sleep(0.05)
+        return socket
+
+    assert with_hub(work).closed_with == [4408]
+
+
+def test_a_flood_is_held_back_before_it_costs_the_database_anything(session, statements) -> None:
+    ChatRulesFactory(live_session=session, burst=3, burst_seconds=5)
+    writer = UserFactory()
+
+    async def work(hub: Hub) -> list[Any]:
+        socket = await seated(hub, session, writer_id=writer.pk)
+        first = [await hub.say(session.pk, socket.seat, uuid.uuid4(), "x") for _ in range(4)]
+        n_before = sum("streams_chatmessage" in sql for sql in statements)
+        rest = await asyncio.gather(
+            *(hub.say(session.pk, socket.seat, uuid.uuid4(), "x") for _ in range(500))
+        )
+        n_after = sum("streams_chatmessage" in sql for sql in statements)
+        assert n_after - n_before <= 2
+        return [*first, *rest]
+
+    answers = with_hub(work)
+
+    assert [type(answer) for answer in answers[:4]] == [Stored] * 3 + [Refused]
+    assert {answer.code.value for answer in answers[3:]} == {"too_fast"}
+    assert all(answer.retry_after > 0 for answer in answers[3:])
+
+
+def test_who_says_more_than_any_rules_allow_is_paused_here(session) -> None:
+    ChatRulesFactory(live_session=session, burst=20, burst_seconds=1)
+    writer = UserFactory()
+
+    async def work(hub: Hub) -> list[Any]:
+        socket = await seated(hub, session, writer_id=writer.pk)
+        return await asyncio.gather(
+            *(hub.say(session.pk, socket.seat, uuid.uuid4(), str(n)) for n in range(100))
+        )
+
+    answers = with_hub(work)
+
+    assert sum(isinstance(answer, Stored) for answer in answers) <= MOST_IN_BURST
+
+
+def test_likes_of_one_socket_come_no_faster_than_a_hand(session) -> None:
+    async def work(hub: Hub) -> int:
+        socket = await seated(hub, session)
+        for _ in range(100):
+            hub.like(session.pk, socket.seat, 50)
+        return hub.rooms[session.pk].n_likes
+
+    assert with_hub(work) <= 60
+
+
+def test_the_hub_goes_on_after_a_look_that_failed(session, caplog) -> None:
+    other = LiveSessionFactory(live=True)
+
+    async def work(hub: Hub) -> tuple[Socket, Socket]:
+        stays, loses = await seated(hub, session), await seated(hub, other)
+        await asyncio.to_thread(_delete, other)
+        await asyncio.to_thread(touch_room, session.pk)
+        await asyncio.to_thread(close_old_connections)
+        for _ in range(40):
+            await asyncio.sleep(0.05)
+            if loses.closed_with:
+                break
+        return stays, loses
+
+    stays, loses = with_hub(work)
+
+    assert loses.closed_with == [4404]
+    assert stays.closed_with == []
+
+
+def _delete(session: LiveSession) -> None:
+    LiveSession.objects.filter(pk=session.pk).delete()
+    close_old_connections()
+
+
+def test_a_stay_of_a_room_that_is_not_on_air_is_not_counted(session) -> None:
+    scheduled = LiveSessionFactory(scheduled_at=timezone.now() + timedelta(hours=1))
+
+    async def work(hub: Hub) -> Stay:
+        socket = await seated(hub, scheduled)
+        hub.beat(scheduled.pk, socket.seat, 10)
+        hub.like(scheduled.pk, socket.seat, 3)
+        return socket.stay
+
+    assert with_hub(work).n_likes == 0
+    assert Visit.objects.count() == 0
