@@ -16,7 +16,6 @@ from catalog.responses import address_without, cover_response, numbered_page
 from streams import schedule
 from streams.covers import session_cover_version, session_host
 from streams.models import LiveSession, SessionStatus
-from streams.replays import chapters
 from streams.room_page import room_at_load
 
 PAST_PER_PAGE = 12
@@ -65,8 +64,6 @@ def session_detail(request: HttpRequest, pk: int) -> HttpResponse:
     }
     if session.is_live:
         context |= room_at_load(session, viewer=request.user)
-    elif session.status == SessionStatus.REPLAY:
-        context["chapters"] = chapters(session)
     return render(request, "streams/session_detail.html", context)
 
 

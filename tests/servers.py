@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 
 # A cold disk can make a first start slow; a server that needs longer is broken.
 START_SECONDS = 60
+ROOT = Path(__file__).resolve().parent.parent
 
 
 class ServerMissing(Exception):
@@ -108,6 +110,20 @@ def redis() -> Iterator[str]:
             yield f"redis://127.0.0.1:{port}/0"
 
 
+@contextmanager
+def nginx(env: dict[str, str], *, log: Path) -> Iterator[str]:
+    """The video server as `make video` starts it, with this environment; yields its RTMP address.
+
+    `env` names RTMP_PORT and VIDEO_PORT.
+    """
+    program("nginx", package="nginx libnginx-mod-rtmp")
+    program("ffmpeg", package="ffmpeg")
+    port = int(env["RTMP_PORT"])
+    command = [sys.executable, str(ROOT / "scripts" / "video.py")]
+    with _running(command, log=log, is_up=lambda: _accepts(port), env=env):
+        yield f"rtmp://127.0.0.1:{port}/live"
+
+
 def _accepts(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
@@ -115,9 +131,11 @@ def _accepts(port: int) -> bool:
 
 
 @contextmanager
-def _running(command: list[str], *, log: Path, is_up: Callable[[], bool]) -> Iterator[None]:
+def _running(
+    command: list[str], *, log: Path, is_up: Callable[[], bool], env: dict[str, str] | None = None
+) -> Iterator[None]:
     with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=env)
         try:
             deadline = time.monotonic() + START_SECONDS
             while not is_up():
