@@ -508,7 +508,7 @@ def test_a_course_of_another_seller_cannot_enter_a_showcase(world: World) -> Non
         "title": session.title, "planned_minutes": 60, "pinned": "",
         "scheduled_at_0": "2030-01-01", "scheduled_at_1": "20:00:00",
     }  # fmt: skip
-    for prefix in ("showcase", "promotions", "coupons"):
+    for prefix in ("showcase", "promotions", "coupons", "chat_rules", "moderators"):
         data |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
     data |= {
         "showcase-TOTAL_FORMS": 1, "showcase-0-course": world.rows[Course].pk,
@@ -550,7 +550,7 @@ def test_a_session_hands_out_nothing_of_another_seller(
     session = LiveSessionFactory(seller=world.b, live=True)
     name = prefix.removesuffix("s")
     data = {"title": session.title, "pinned": ""}
-    for one in ("showcase", "promotions", "coupons"):
+    for one in ("showcase", "promotions", "coupons", "chat_rules", "moderators"):
         data |= {f"{one}-TOTAL_FORMS": "0", f"{one}-INITIAL_FORMS": "0"}
     data |= {
         f"{prefix}-TOTAL_FORMS": "1",

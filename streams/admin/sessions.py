@@ -32,7 +32,7 @@ from accounts.seller_admin import (
 )
 from accounts.templatetags.people import public_name
 from streams.admin.moderation import ChatRulesInline, ModeratorInline
-from streams.admin.video import BroadcastInline
+from streams.admin.video import video_facts
 from streams.models import (
     LiveSession,
     OrderAttribution,
@@ -163,6 +163,7 @@ class LiveSessionAdmin(SellerRowsAdmin):
                     ("started_at", "ended_at"),
                     "n_ordered",
                     "desk_link",
+                    "video",
                     "changes_made",
                 ]
             },
@@ -171,7 +172,7 @@ class LiveSessionAdmin(SellerRowsAdmin):
     ]
     readonly_fields = [
         "status_label", "n_reminded", "n_ordered", "started_at", "ended_at", "desk_link",
-        "changes_made",
+        "video", "changes_made",
     ]  # fmt: skip
     counters = ["status", "started_at", "ended_at"]
     inlines = [
@@ -180,7 +181,6 @@ class LiveSessionAdmin(SellerRowsAdmin):
         SessionCouponInline,
         ChatRulesInline,
         ModeratorInline,
-        BroadcastInline,
     ]
     actions = ["announce", "take_back"]
     actions_submit_line = ["announce_this", "take_this_back"]
@@ -281,6 +281,10 @@ class LiveSessionAdmin(SellerRowsAdmin):
             reverse("streams:desk", args=[session.pk]),
             _("Open the control desk"),
         )
+
+    @display(description=gettext_lazy("video"))
+    def video(self, session: LiveSession) -> str:
+        return video_facts(session)
 
     @display(description=gettext_lazy("changes so far"))
     def changes_made(self, session: LiveSession) -> str:

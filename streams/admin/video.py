@@ -1,16 +1,24 @@
-"""Stream keys in the admin. The key itself is nobody's to see: only its end is kept."""
+"""The video of live sessions in the admin.
+
+A stream key itself is nobody's to see: only its end is kept.
+"""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import action, display
 
-from accounts.seller_admin import OwnedRowFilter, ReadOnlyInline, RuledModelAdmin
-from streams.models import Broadcast, StreamKey
+from accounts.seller_admin import OwnedRowFilter, RuledModelAdmin
+from streams.models import Broadcast, LiveSession, StreamKey
 from streams.stream_keys import revoke_stream_key
 
 
@@ -45,17 +53,18 @@ class StreamKeyAdmin(RuledModelAdmin):
         self.message_user(request, text % {"n": n}, messages.SUCCESS)
 
 
-class BroadcastInline(ReadOnlyInline):
-    """The video of a session, on its page."""
-
-    model = Broadcast
-    verbose_name_plural = gettext_lazy("video")
-    fields = readonly_fields = [
-        "is_on_air",
-        "on_air_since",
-        "n_drops",
-        "kbps",
-        "external_url",
-        "recorded_from",
-        "recorded_seconds",
-    ]
+def video_facts(session: LiveSession) -> str:
+    """What is known of the video of a session: the stream, what stands in for it, the recording."""
+    broadcast = Broadcast.objects.filter(pk=session.pk).first()
+    if broadcast is None:
+        return "–"
+    stream = _("on air") if broadcast.is_on_air else _("not on air")
+    facts = [(_("stream"), stream), (_("interruptions"), broadcast.n_drops)]
+    if broadcast.is_on_air and broadcast.kbps:
+        facts.append((_("speed"), f"{broadcast.kbps} kbit/s"))
+    if broadcast.external_url:
+        facts.append((_("HLS address"), broadcast.external_url))
+    if broadcast.recorded_seconds:
+        length = timedelta(seconds=broadcast.recorded_seconds)
+        facts.append((_("recorded"), length))
+    return format_html_join(mark_safe("<br>"), "{}: {}", facts)

@@ -585,3 +585,16 @@ def test_the_clock_of_the_worker_does_all_of_it(sender) -> None:
     tasks.follow_streams()
 
     assert sender.status == "replay"
+
+
+def test_the_admin_page_of_a_session_tells_of_its_video(sender) -> None:
+    sender.begin()
+    Broadcast.objects.update(kbps=2500)
+    client = Client(headers={"Accept-Language": "en"})
+    client.force_login(sender.session.seller)
+    address = reverse("admin:streams_livesession_change", args=[sender.session.pk])
+
+    page = client.get(address).text
+
+    assert "stream: on air" in page
+    assert "speed: 2500 kbit/s" in page
