@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import environ
+from honcho import manager as honcho
 from honcho.manager import SIGNALS, Manager
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,6 +106,8 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 def supervise(port: int, environment: dict[str, str]) -> int:
     """Run web, worker and scheduler until Ctrl-C (0) or until one ends (its code, or 1)."""
+    # On a busy machine a worker needs longer than honcho's five seconds to put its task back.
+    honcho.KILL_WAIT = 20
     manager = Manager()
     celery = f"{BIN}/celery --quiet -A livecourse"
     commands = {

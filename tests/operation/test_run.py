@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import requests
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from scripts import run
 from tests.operation.processes import ROOT, environment, eventually, started
@@ -50,6 +52,11 @@ def test_it_serves_a_sample_market_and_leaves_nothing_after_ctrl_c(tmp_path) -> 
         assert requests.get(f"{site}/", timeout=30).status_code == 200
         assert requests.get(f"{site}/courses/", timeout=30).status_code == 200
         assert requests.get(f"{site}/readyz", timeout=30).json()["broker"] == "ok"
+        assert "livecourse_live_processes" in requests.get(f"{site}/metrics", timeout=30).text
+        with connect(f"ws://127.0.0.1:{port}/ws/live/{2**62}/", origin=site) as viewer:
+            viewer.send('{"type":"hello","visit":"b9a1f8d2-0c5e-4c37-8a55-3d7f6f1e2a10"}')
+            with pytest.raises(ConnectionClosed, match="4404"):
+                viewer.recv(timeout=30)
         second = subprocess.run(
             RUN,
             cwd=ROOT,

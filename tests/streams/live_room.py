@@ -38,11 +38,11 @@ class Server:
 
 
 @contextmanager
-def served(folder: Path, *, n: int, **more: str) -> Iterator[list[Server]]:
+def served(folder: Path, *, n: int, database_url: str = "", **more: str) -> Iterator[list[Server]]:
     """So many processes on the database of the tests, ready to answer; gone after the block."""
     env = shop_environment(
         folder,
-        database_url=url_of_test_database(),
+        database_url=database_url or url_of_test_database(),
         PRESENCE_SECONDS=str(PRESENCE_SECONDS),
         **more,
     )
