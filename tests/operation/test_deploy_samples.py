@@ -54,10 +54,11 @@ def test_a_unit_starts_a_program_that_set_up_installs(unit) -> None:
     assert (ROOT / command).exists() or (BIN / Path(command).name).exists()
 
 
-def test_there_is_a_unit_for_web_sockets_worker_and_scheduler() -> None:
+def test_there_is_a_unit_for_web_sockets_video_worker_and_scheduler() -> None:
     assert [unit.stem for unit in UNITS] == [
         "livecourse-beat",
         "livecourse-sockets",
+        "livecourse-video",
         "livecourse-web",
         "livecourse-worker",
     ]
