@@ -7,6 +7,7 @@ replays; without it, the picture as it comes.
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import shutil
@@ -144,7 +145,8 @@ def user_line(folder: Path) -> str:
     """As root, nginx works for the owner of the folder; else it cannot change who it is."""
     if os.geteuid():
         return ""
-    return f"user {pwd.getpwuid(folder.parent.stat().st_uid).pw_name};"
+    owner = pwd.getpwuid(folder.parent.stat().st_uid)
+    return f"user {owner.pw_name} {grp.getgrgid(owner.pw_gid).gr_name};"
 
 
 def module_folder() -> str:
