@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from accounts.requester import VISITOR_COOKIE, remember_visitor, visitor_of
 from catalog.covers import draw_session_cover
 from catalog.responses import address_without, cover_response, numbered_page
 from streams import schedule
@@ -64,7 +65,12 @@ def session_detail(request: HttpRequest, pk: int) -> HttpResponse:
     }
     if session.is_live:
         context |= room_at_load(session, viewer=request.user)
-    return render(request, "streams/session_detail.html", context)
+    response = render(request, "streams/session_detail.html", context)
+    is_unknown = not request.user.is_authenticated and VISITOR_COOKIE not in request.COOKIES
+    if session.is_live and is_unknown:
+        # One visitor in all sockets and after every reload, and not one more with each.
+        remember_visitor(response, visitor_of(header=None, cookies=request.COOKIES))
+    return response
 
 
 @require_GET

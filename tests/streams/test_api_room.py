@@ -54,6 +54,21 @@ def told(session: LiveSession, client: APIClient | None = None, **query: Any) ->
     return (client or client_of()).get(address(session), query).json()
 
 
+def test_the_page_of_a_live_session_makes_an_anonymous_viewer_known(session, client) -> None:
+    page = f"/live/{session.pk}/"
+
+    known = client.get(page).cookies["visitor"].value
+
+    assert uuid.UUID(known)
+    assert "visitor" not in client.get(page).cookies
+    client.force_login(UserFactory())
+    del client.cookies["visitor"]
+    assert "visitor" not in client.get(page).cookies
+    # Elsewhere nobody is watched, and nobody need be known.
+    client.logout()
+    assert "visitor" not in client.get(f"/live/{LiveSessionFactory().pk}/").cookies
+
+
 @pytest.mark.mariadb
 def test_it_tells_what_a_socket_tells(session) -> None:
     item = ShowcaseItemFactory(live_session=session, course__seller=session.seller)
