@@ -169,6 +169,6 @@ class BeatSerializer(serializers.Serializer):
         max_value=LONGEST_STAY_SECONDS,
         help_text="Since the stay began, so that it does no harm to send it twice.",
     )
-    source = serializers.ChoiceField(
+    source = serializers.ChoiceField(  # type: ignore[assignment]
         choices=Source.choices, required=False, help_text="From where the viewer came."
     )
