@@ -5,6 +5,9 @@ const FIRST_RETRY_MS = 2000;
 const LONGEST_RETRY_MS = 10_000;
 // So many failures in a row are told; until then it is only on its way.
 const PATIENT_FAILURES = 4;
+// Of a replay, before somebody plays it.
+const FIRST_BUFFER_SECONDS = 8;
+const PLAYED_BUFFER_SECONDS = 30;
 // A picture that stands still for so long although it should come is loaded anew.
 const STALLED_MS = 12_000;
 
@@ -35,10 +38,8 @@ function showTools() {
   find("bar").hidden = isReplay || !isThere;
   find("sample").hidden = !playing.is_sample;
   find("sound").textContent = picture.muted ? words.soundOn : words.soundOff;
-  find("sound").setAttribute("aria-pressed", String(!picture.muted));
   find("sound").classList.toggle("is-wanted", picture.muted);
   find("pause").textContent = isPausedByViewer ? words.play : words.pause;
-  find("pause").setAttribute("aria-pressed", String(isPausedByViewer));
 }
 
 // --- Loading ------------------------------------------------------------------------------------
@@ -91,6 +92,7 @@ async function load() {
     // Who was away comes back to what is now.
     liveMaxLatencyDurationCount: 8,
     backBufferLength: 30,
+    ...(isReplay && picture.paused ? { maxBufferLength: FIRST_BUFFER_SECONDS } : {}),
   });
   hls.on(Hls.Events.ERROR, onError);
   hls.loadSource(url);
@@ -138,6 +140,10 @@ function fail() {
   if (failures >= PATIENT_FAILURES) say(words.failed, { canRetry: true });
   const wait = Math.min(FIRST_RETRY_MS * failures, LONGEST_RETRY_MS);
   retryTimer = setTimeout(load, wait);
+}
+
+for (const kind of ["loadeddata", "emptied"]) {
+  picture.addEventListener(kind, () => root.classList.toggle("player--empty", picture.readyState < 2));
 }
 
 picture.addEventListener("error", () => {
@@ -196,6 +202,10 @@ setInterval(() => {
 }, 1000);
 
 // --- Buttons -------------------------------------------------------------------------------------
+
+picture.addEventListener("play", () => {
+  if (hls && isReplay) hls.config.maxBufferLength = PLAYED_BUFFER_SECONDS;
+});
 
 find("retry").addEventListener("click", () => {
   failures = 0;
