@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from django.conf import settings
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -19,7 +18,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.paging import PagedByKeys, whole
-from accounts.requester import person_of
+from accounts.requester import (
+    VISITOR_HEADER,
+    BadVisitorId,
+    person_of,
+    remember_visitor,
+    visitor_of,
+)
 from accounts.rules import is_staff
 from analytics.events import take_in
 from analytics.live_figures import live_figures
@@ -37,10 +42,6 @@ from analytics.serving import Recommended, recommended_courses, similar_courses
 from catalog.cards import course_cards
 from catalog.models import Course
 from streams.models import LiveSession
-
-VISITOR_COOKIE = "visitor"
-VISITOR_HEADER = "X-Visitor-Id"
-VISITOR_SECONDS = 365 * 24 * 3600
 
 
 class EventIntakeView(GenericAPIView):
@@ -72,30 +73,16 @@ class EventIntakeView(GenericAPIView):
         )
         response = Response(IntakeSerializer(intake).data)
         if visitor_id and VISITOR_HEADER not in request.headers:
-            response.set_cookie(
-                VISITOR_COOKIE,
-                str(visitor_id),
-                max_age=VISITOR_SECONDS,
-                secure=settings.SESSION_COOKIE_SECURE,
-                httponly=True,
-                samesite="Lax",
-            )
+            remember_visitor(response, visitor_id)
         return response
 
 
 def _visitor_id(request: Request) -> uuid.UUID:
-    """From the header of an app, the cookie of a browser, or a new random one."""
-    if (given := request.headers.get(VISITOR_HEADER)) is not None:
-        try:
-            return uuid.UUID(given)
-        except ValueError as error:
-            message = _("The visitor id must be a UUID.")
-            raise ValidationError({VISITOR_HEADER: [message]}) from error
     try:
-        return uuid.UUID(request.COOKIES.get(VISITOR_COOKIE, ""))
-    except ValueError:
-        # None yet, or one that somebody edited.
-        return uuid.uuid4()
+        return visitor_of(header=request.headers.get(VISITOR_HEADER), cookies=request.COOKIES)
+    except BadVisitorId as error:
+        message = _("The visitor id must be a UUID.")
+        raise ValidationError({VISITOR_HEADER: [message]}) from error
 
 
 class _Chosen:
