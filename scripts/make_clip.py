@@ -46,7 +46,7 @@ def encode(sound: Path) -> None:
     command = [
         *("ffmpeg", "-nostdin", "-loglevel", "error"),
         *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{WIDTH}x{HEIGHT}", "-r", str(RATE)),
-        *("-i", "/dev/stdin", "-i", sound, "-map_metadata", "-1", "-bitexact"),
+        *("-i", "/dev/stdin", "-i", str(sound), "-map_metadata", "-1", "-bitexact"),
         *(
             "-c:v",
             "libx264",
@@ -60,7 +60,7 @@ def encode(sound: Path) -> None:
         *("-crf", "28", "-g", str(RATE * 4), "-keyint_min", str(RATE * 4), "-sc_threshold", "0"),
         *("-c:a", "aac", "-b:a", "40k", "-ac", "1", "-t", str(SECONDS)),
         *("-f", "hls", "-hls_time", "4", "-hls_playlist_type", "vod"),
-        *("-hls_segment_filename", TARGET / "sample-%d.ts", TARGET / "sample.m3u8"),
+        *("-hls_segment_filename", str(TARGET / "sample-%d.ts"), str(TARGET / "sample.m3u8")),
     ]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as ffmpeg:
         assert ffmpeg.stdin is not None, "it was asked for"

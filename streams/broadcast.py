@@ -274,8 +274,9 @@ def _take_off_air(broadcast: Broadcast, moment: datetime) -> None:
 def _end_unless_back(session_id: int, *, moment: datetime) -> bool:
     touch_room(session_id)
     broadcast = Broadcast.objects.get(pk=session_id)
-    is_back = broadcast.is_on_air or broadcast.dropped_at is None or broadcast.external_url
-    if is_back or broadcast.dropped_at > moment - grace():
+    if broadcast.is_on_air or broadcast.external_url:
+        return False
+    if broadcast.dropped_at is None or broadcast.dropped_at > moment - grace():
         return False
     try:
         end_session(session_id, by=None, cause=ChangeCause.STREAM, moment=moment)

@@ -197,6 +197,7 @@ def _publish_if_over(session_id: int, *, moment: datetime) -> bool:
 
 def _stretches(broadcast: Broadcast) -> list[tuple[datetime, float]]:
     """When each part of the replay was recorded and how many seconds it has, in order."""
+    assert broadcast.recorded_from is not None, "a recording has a beginning"
     whole = (broadcast.recorded_from, float(broadcast.recorded_seconds or 0))
     try:
         text = (Path(settings.MEDIA_ROOT) / broadcast.recording).read_text()

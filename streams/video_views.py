@@ -45,7 +45,7 @@ def set_address(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     session = _managed(request, pk)
     form = VideoAddressForm(request.POST)
     if not form.is_valid():
-        fault = " ".join(form.errors["url"])
+        fault = " ".join(map(str, form.errors["url"]))
         return _answer(request, session, fault=fault, given=request.POST.get("url", ""))
     set_video_address(session.pk, form.cleaned_data["url"])
     return _answer(request, session, is_saved=True)

@@ -51,7 +51,7 @@ def session_list(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 # A seller who streams elsewhere gives an address anywhere, also while viewers are in the room.
-@csp_update({"connect-src": settings.ANY_SITE})
+@csp_update({"connect-src": settings.ANY_SITE})  # type: ignore[arg-type]
 def session_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One live session: the room while it is on air; before and after, when, by whom, and what."""
     moment = timezone.now()

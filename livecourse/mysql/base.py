@@ -32,5 +32,5 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if now - self.asked_at < ASK_AFTER_SECONDS:
             return
         super().close_if_health_check_failed()
-        if self.health_check_done:
+        if self.health_check_done:  # type: ignore[attr-defined]
             self.asked_at = now
