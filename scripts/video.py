@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts.run import RunError, local_environment  # noqa: E402
+from run import RunError, local_environment  # noqa: E402
 
 MODULES = ("/usr/lib/nginx/modules", "/usr/share/nginx/modules", "/usr/local/nginx/modules")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
