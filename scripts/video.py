@@ -1,8 +1,8 @@
 """`make video`: the video server on this machine, until Ctrl-C (docs/video.md).
 
 Writes its configuration from deploy/nginx-rtmp.conf and the settings of the platform into
-VAR_DIR/video and runs nginx with it. With ffmpeg there are several sizes of the picture and
-replays; without it, the picture as it comes.
+VAR_DIR/video and runs nginx with it; arguments are nginx's (-t only looks whether it is right).
+With ffmpeg there are several sizes of the picture and replays; without it, the picture as it comes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> int:
     except RunError as error:
         print(f"video: {error}", file=sys.stderr)
         return 2
-    command = [nginx, "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    command = [nginx, "-p", str(folder), "-c", str(folder / "nginx.conf"), *sys.argv[1:]]
     # In its place, so that signals reach it.
     os.execv(nginx, command)  # noqa: S606
     return 1
@@ -74,13 +74,13 @@ def values(settings, folder: Path) -> dict[str, str]:  # type: ignore[no-untyped
     rtmp = f"rtmp://127.0.0.1:{settings.RTMP_PORT}"
     site, platform = urlsplit(settings.SITE_URL), urlsplit(settings.PLATFORM_URL)
     hook = f"http://127.0.0.1:{settings.VIDEO_PORT}/hooks/record_done"
-    keep = f"{sys.executable} {ROOT}/scripts/keep_recording.py $path {settings.MEDIA_ROOT} {hook}"
+    script = f"{ROOT}/scripts/keep_recording.py"
+    keep = quoted(sys.executable, script, "$path", str(settings.MEDIA_ROOT), hook, ffmpeg or "")
     return {
         "MODULES": module_folder(),
         "USER": user_line(folder),
         "FOLDER": str(folder),
         "MEDIA": str(settings.MEDIA_ROOT),
-        "ERROR_LOG": f"{folder}/error.log",
         "RTMP_LISTEN": f"{settings.RTMP_HOST}:{settings.RTMP_PORT}",
         "VIDEO_PORT": str(settings.VIDEO_PORT),
         "PASS_ON": f"            exec_push {smaller_pictures(ffmpeg, rtmp)};"
@@ -100,7 +100,7 @@ def values(settings, folder: Path) -> dict[str, str]:  # type: ignore[no-untyped
 
 def smaller_pictures(ffmpeg: str, rtmp: str) -> str:
     """The command that sends the picture on as it is, and smaller ones beside it."""
-    command = f"{ffmpeg} -nostdin -loglevel error -i {rtmp}/live/$name"
+    command = f"{quoted(ffmpeg)} -nostdin -loglevel error -i {rtmp}/live/$name"
     command += f" -c copy -f flv {rtmp}/hls/$name_src"
     for name, (height, picture, sound) in SMALLER.items():
         # Pieces of all sizes begin at the same moments, so that players can change between them.
@@ -125,10 +125,15 @@ def recorder(folder: Path, keep: str) -> str:
         "            recorder whole {\n"
         "                record all;\n"
         "                record_unique on;\n"
-        f"                record_path {folder}/recordings;\n"
+        f"                record_path {quoted(f'{folder}/recordings')};\n"
         f"                exec_record_done {keep};\n"
         "            }"
     )
+
+
+def quoted(*arguments: str) -> str:
+    """As one argument each, whatever the folders of this machine are called."""
+    return " ".join(f'"{argument}"' for argument in arguments)
 
 
 def tls(host: str) -> str:
