@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from channels.consumer import get_handler_name
-from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.security.websocket import OriginValidator
 from django.conf import settings
+from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
@@ -87,7 +87,8 @@ class RoomConsumer(AsyncWebsocketConsumer):
         source, token = frame.get("source"), frame.get("token")
         token = None if token is None else _text(token, LONGEST_FRAME)
         source = _text(source or Source.DIRECT, 16)
-        found = await database_sync_to_async(_admit)(self.scope, self.session_id, token)
+        self.hub = hub_of_process()
+        found = await self.hub.ask(_admit, self.scope, self.session_id, token)
         if isinstance(found, int):
             await self._close(found)
             return
@@ -116,7 +117,6 @@ class RoomConsumer(AsyncWebsocketConsumer):
             abort=prepared.get("abort"),
             me=found.me,
         )
-        self.hub = hub_of_process()
         try:
             first = await self.hub.enter(self.session_id, seat, last=last)
         except RoomGone:
@@ -233,9 +233,9 @@ def _viewer_of(scope: dict[str, Any], token: bytes | None) -> User | AnonymousUs
     if token is not None:
         tokens = TokenAuthentication()
         return tokens.get_user(tokens.get_validated_token(token))  # type: ignore[return-value]
-    # Loads the person: the middleware only promises one.
-    user = scope["user"]
-    return user if user.is_authenticated else AnonymousUser()
+    request = HttpRequest()
+    request.session = scope["session"]
+    return get_user(request)  # type: ignore[return-value]
 
 
 def _language_of(scope: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from channels.layers import get_channel_layer
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -136,6 +136,8 @@ class Hub:
         self.gone_stays: dict[uuid.UUID, Stay] = {}
         self.reading = ThreadPoolExecutor(1, thread_name_prefix="hub-reads")
         self.writing = ThreadPoolExecutor(1, thread_name_prefix="hub-writes")
+        # Of its own, so that a crowd that comes back holds up no look.
+        self.admitting = ThreadPoolExecutor(1, thread_name_prefix="hub-admits")
         self.changed = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
         self.newest_sale = 0
@@ -307,8 +309,9 @@ class Hub:
             await self._run(self.writing, _say_present, self.process, {}, timezone.now())
         except AWAY as error:
             logger.warning("what viewers last did in live rooms is lost: %s", error)
-        self.reading.shutdown()
-        self.writing.shutdown()
+        for pool in (self.reading, self.writing, self.admitting):
+            await asyncio.get_running_loop().run_in_executor(pool, connections.close_all)
+            pool.shutdown()
 
     async def _keep_looking(self) -> None:
         while True:
@@ -538,6 +541,10 @@ class Hub:
 
     # --- Threads and the layer ----------------------------------------------------------------
 
+    async def ask(self, call: Callable[..., T], *arguments: Any) -> T:
+        """What `call` finds in the database about somebody who wants to enter."""
+        return await self._run(self.admitting, call, *arguments)
+
     async def _read(self, call: Callable[..., T], *arguments: Any) -> T:
         return await self._run(self.reading, call, *arguments)
 
@@ -608,12 +615,10 @@ def _joined(one: Stay, other: Stay) -> Stay:
 
 
 def _with_database(call: Callable[..., T], arguments: tuple[Any, ...]) -> T:
-    # As around a request: connections that are too old or were closed are made anew.
+    # As before a request: a connection that is too old or was lost is made anew. None is closed
+    # afterwards: with the last one, SQLite would write its whole log into the database each time.
     close_old_connections()
-    try:
-        return call(*arguments)
-    finally:
-        close_old_connections()
+    return call(*arguments)
 
 
 def _store_batch(session_id: int, incoming: list[Incoming]) -> list[Answer]:
