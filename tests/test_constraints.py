@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -24,12 +25,42 @@ from analytics.models import (
     UserRetention,
 )
 from catalog.models import ChosenInterest
-from streams.models import SessionCoupon
+from streams.models import (
+    ChangeCause,
+    PinnedSpan,
+    RoomMinute,
+    RoomPresence,
+    SessionChange,
+    SessionCoupon,
+    SessionStatus,
+)
 from tests import factories as made
 
 pytestmark = [pytest.mark.django_db, pytest.mark.mariadb]
 
 A_DAY = date(2026, 1, 5)
+
+
+def session_change() -> SessionChange:
+    return SessionChange.objects.create(
+        live_session=made.LiveSessionFactory(live=True),
+        before=SessionStatus.SCHEDULED,
+        after=SessionStatus.LIVE,
+        cause=ChangeCause.STREAM,
+        changed_at=made.LONG_AGO,
+    )
+
+
+def pinned_span() -> PinnedSpan:
+    return PinnedSpan.objects.create(
+        live_session=made.LiveSessionFactory(live=True),
+        course=made.CourseFactory(),
+        pinned_at=made.LONG_AGO,
+    )
+
+
+def presence(**values: Any) -> RoomPresence:
+    return RoomPresence.objects.create(viewers=b"", seen_at=made.LONG_AGO, **values)
 
 
 def consent() -> Consent:
@@ -192,6 +223,17 @@ CHECKS: dict[str, tuple[Callable[[], models.Model], list[dict[str, object]]]] = 
         made.RestrictionFactory,
         [{"until": models.F("imposed_at")}],
     ),
+    "session_change_changes_something": (session_change, [{"after": SessionStatus.SCHEDULED}]),
+    "pinned_span_ends_after_start": (
+        pinned_span,
+        [{"unpinned_at": made.LONG_AGO - timedelta(seconds=1)}],
+    ),
+    "visit_has_somebody": (made.VisitFactory, [{"user": None, "visitor_id": None}]),
+    "visit_ends_after_start": (
+        made.VisitFactory,
+        [{"last_seen_at": models.F("joined_at") - timedelta(seconds=1)}],
+    ),
+    "visit_source_known": (made.VisitFactory, [{"source": "dream"}]),
     "stream_key_active_or_revoked": (made.StreamKeyFactory, [{"revoked_at": made.LONG_AGO}]),
     "event_has_somebody": (made.EventFactory, [{"user": None}]),
     "event_has_time_or_position": (made.EventFactory, [{"occurred_at": None}]),
@@ -303,6 +345,14 @@ PAIRS: dict[str, tuple[Callable[..., models.Model], Callable[[], dict[str, objec
     "learning_once": (
         learning,
         lambda: {"user": made.UserFactory(), "course": made.CourseFactory()},
+    ),
+    "presence_of_process_once": (
+        presence,
+        lambda: {"live_session": made.LiveSessionFactory(), "process": uuid.uuid4()},
+    ),
+    "room_minute_once": (
+        RoomMinute.objects.create,
+        lambda: {"live_session": made.LiveSessionFactory(), "minute": made.LONG_AGO},
     ),
     "poll_option_once": (
         made.PollOptionFactory,
