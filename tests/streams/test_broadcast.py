@@ -173,6 +173,8 @@ def test_sessions_without_a_stream_of_their_own_are_never_ended(sender) -> None:
     never_streamed.refresh_from_db()
     assert never_streamed.is_live
     assert with_address.live_session.is_live
+    # Nor is anybody's page told of it, round after round.
+    assert not Room.objects.exists()
 
 
 def test_what_the_video_server_speaks_of_no_more_is_away_from_when_that_is_noticed(sender) -> None:
@@ -252,6 +254,7 @@ def test_who_ends_the_session_and_then_stops_sending_has_interrupted_nothing(sen
     assert sender.break_off(at=NOW + 2 * MINUTE)
 
     assert sender.n_drops == 0
+    assert Broadcast.objects.get().dropped_at is None
     assert not stream_health(sender.stored).is_away
 
 
