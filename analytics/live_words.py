@@ -23,7 +23,7 @@ from analytics.methods.usual import FEWEST_SESSIONS, Usual
 from analytics.next_course import Advice, NextCourse
 from analytics.rate_text import rate_text, share_text
 from analytics.room_frames import category_names
-from catalog.templatetags.catalog_pages import length_of_time, money
+from catalog.templatetags.catalog_pages import length_of_time, sum_of_money
 from streams.models import Source
 
 # Minutes in the table beside the curve; all of them are in the export.
@@ -83,8 +83,7 @@ class Table:
 
 def sum_text(amount: Decimal | float, currency: str) -> str:
     """A sum of money. A sum of nothing is a zero, while a price of nothing reads “free”."""
-    amount = Decimal(amount).quantize(Decimal("0.01"))
-    return money(amount, currency) if amount else f"{currency} 0"
+    return sum_of_money(Decimal(amount).quantize(Decimal("0.01")), currency)
 
 
 def figures_shown(figures: LiveFigures) -> list[Figure]:

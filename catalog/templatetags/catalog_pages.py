@@ -26,8 +26,11 @@ _HTML_LANGUAGES = {"zh": "zh-Hans", "en": "en"}
 @register.filter
 def money(amount: Decimal, currency: str) -> str:
     """An amount with its currency: ¥1,299, ¥9.90, or Free."""
-    if amount == 0:
-        return _("Free")
+    return _("Free") if amount == 0 else sum_of_money(amount, currency)
+
+
+def sum_of_money(amount: Decimal, currency: str) -> str:
+    """The same for what is no price: of nothing it is ¥0."""
     digits = f"{amount:,.2f}".removesuffix(".00")
     symbol = _SYMBOLS.get(currency)
     return f"{symbol}{digits}" if symbol else f"{currency}\u00a0{digits}"

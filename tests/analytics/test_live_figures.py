@@ -361,7 +361,7 @@ class TestMinuteByMinute:
         rows = {row[0]: row for row in reversed(minute_table(figures).rows)}
         first, third, seventh = (list(rows.values())[n] for n in (0, 2, 6))
         assert first[-1] == f"Coupon: {coupon.code}"
-        assert third[1:] == ["3", "0", "1", "0", "CNY 0", f"Pin: {course.title}"]
+        assert third[1:] == ["3", "0", "1", "0", "¥0", f"Pin: {course.title}"]
         assert seventh[-1] == f"Promotion: {promotion.promotion.course.title}"
 
     def test_before_it_begins_there_is_no_curve(self) -> None:
