@@ -27,6 +27,8 @@ ASK_AFTER_SECONDS = 1.0
 class OneResultCursor(Cursor):
     """A cursor for statements that have one result at most: all but calls of procedures."""
 
+    connection: Any
+
     def _discard(self) -> None:
         connection, self.connection = self.connection, None
         try:
