@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
+from accounts.client_ids import is_client_id
 from accounts.models import User
 
 # A browser's anonymous visitor is known by a cookie, an app's by a header.
@@ -20,7 +21,7 @@ VISITOR_SECONDS = 365 * 24 * 3600
 
 
 class BadVisitorId(Exception):
-    """The header of an app names no visitor: it must be a UUID."""
+    """The header of an app names no visitor: it must be a UUID of version 1 to 7."""
 
 
 def visitor_of(*, header: str | None, cookies: Mapping[str, str]) -> uuid.UUID:
@@ -28,16 +29,17 @@ def visitor_of(*, header: str | None, cookies: Mapping[str, str]) -> uuid.UUID:
 
     Raises BadVisitorId.
     """
-    if header is not None:
-        try:
-            return uuid.UUID(header)
-        except ValueError:
-            raise BadVisitorId from None
+    told = cookies.get(VISITOR_COOKIE, "") if header is None else header
     try:
-        return uuid.UUID(cookies.get(VISITOR_COOKIE, ""))
+        visitor_id = uuid.UUID(told)
+        if not is_client_id(visitor_id):
+            raise ValueError(told)
     except ValueError:
+        if header is not None:
+            raise BadVisitorId from None
         # None yet, or one that somebody edited.
         return uuid.uuid4()
+    return visitor_id
 
 
 def remember_visitor(response: HttpResponseBase, visitor_id: uuid.UUID) -> None:

@@ -81,7 +81,7 @@ def _visitor_id(request: Request) -> uuid.UUID:
     try:
         return visitor_of(header=request.headers.get(VISITOR_HEADER), cookies=request.COOKIES)
     except BadVisitorId as error:
-        message = _("The visitor id must be a UUID.")
+        message = _("The visitor id must be a UUID of version 1 to 7.")
         raise ValidationError({VISITOR_HEADER: [message]}) from error
 
 

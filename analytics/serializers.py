@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.client_ids import ClientIdField
 from accounts.paging import LARGEST_ID
 from analytics.events import CLIENT_KINDS, MOST_EVENTS, NewEvent
 from analytics.live_figures import LiveFigures
@@ -60,7 +61,7 @@ class FirstErrorList(serializers.ListSerializer):
 class EventSerializer(serializers.Serializer):
     """One thing that the viewer did."""
 
-    id = serializers.UUIDField(help_text="Made by the client; the same id is stored once.")
+    id = ClientIdField(help_text="Made by the client; the same id is stored once.")
     kind = serializers.ChoiceField(
         list(_KINDS), error_messages={"invalid_choice": _KIND_NOT_ALLOWED}
     )

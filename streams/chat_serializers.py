@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
+from accounts.client_ids import ClientIdField
 from accounts.models import normalised_email
 from accounts.paging import LARGEST_ID
 from accounts.serializers import LONGEST_EMAIL
@@ -34,7 +35,7 @@ class MessageQuerySerializer(serializers.Serializer):
 class MessageInSerializer(serializers.Serializer):
     """A line to say. The same key sent again is the same message."""
 
-    key = serializers.UUIDField(help_text="Made by the client, once for each message.")
+    key = ClientIdField(help_text="Made by the client, once for each message.")
     text = serializers.CharField(max_length=LONGEST_RAW, allow_blank=True, trim_whitespace=False)
 
 

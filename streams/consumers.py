@@ -21,6 +21,7 @@ from django.utils.translation import get_language_from_request, override
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.exceptions import InvalidToken
 
+from accounts.client_ids import is_client_id
 from accounts.models import Role, User
 from accounts.requester import VISITOR_HEADER, BadVisitorId, visitor_of
 from accounts.tokens import TokenAuthentication
@@ -261,9 +262,12 @@ def _read(text: str | None) -> dict[str, Any]:
 
 def _uuid(value: Any) -> uuid.UUID:
     try:
-        return uuid.UUID(value)
+        made = uuid.UUID(value)
     except (ValueError, TypeError, AttributeError):
         raise BadFrame from None
+    if not is_client_id(made):
+        raise BadFrame
+    return made
 
 
 def _text(value: Any, longest: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from accounts.client_ids import ClientIdField
 from accounts.paging import LARGEST_ID
 from catalog.models import CourseKind
 from catalog.serializers import money
@@ -163,7 +164,7 @@ class LikesSerializer(serializers.Serializer):
 class BeatSerializer(serializers.Serializer):
     """How long somebody has watched, with the page in sight, in one stay."""
 
-    visit = serializers.UUIDField(help_text="Made by the client, once for each stay.")
+    visit = ClientIdField(help_text="Made by the client, once for each stay.")
     seconds = serializers.IntegerField(
         min_value=0,
         max_value=LONGEST_STAY_SECONDS,
