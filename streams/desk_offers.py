@@ -23,6 +23,8 @@ from streams.models import LiveSession, SessionCoupon, SessionPromotion
 from streams.room_changes import touch_room
 
 LONGEST_MINUTES = 24 * 60
+# So much later may a press have been made that was heard first.
+MEANWHILE = timedelta(minutes=1)
 
 
 class OfferRefused(Exception):
@@ -92,7 +94,13 @@ def start_promotion(
     course = shown.filter(pk=course_id).first()
     if course is None:
         raise NotOnOfferHere
-    running = Promotion.objects.running_at(moment).filter(course=course)
+    # A press at another desk may have been made after this one, and come first all the same.
+    running = Promotion.objects.filter(
+        course=course,
+        is_active=True,
+        starts_at__lte=moment + MEANWHILE,
+        ends_at__gt=moment,
+    )
     if session.promotions.filter(promotion__in=running).exists():
         raise OfferRunning
     now = current_price(course, moment=moment, also=promotions_of_room(session))

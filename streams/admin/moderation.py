@@ -280,7 +280,6 @@ class ModerationActAdmin(RuledModelAdmin):
     operator_search = ["actor__email", "subject__email"]
     search_fields = ["note", "live_session__title", "actor__display_name", "subject__display_name"]
     ordering = ["-pk"]
-    date_hierarchy = "done_at"
     fields = [
         "session_link",
         ("kind", "done_at"),

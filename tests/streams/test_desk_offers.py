@@ -266,3 +266,12 @@ def test_a_coupon_handed_out_elsewhere_is_not_stopped_from_here(session) -> None
     stop_coupon(session.pk, other.coupon_id)
 
     assert other.live_session.coupons.count() == 1
+
+
+def test_a_press_that_was_made_before_and_heard_after_another_starts_no_second_offer(
+    session,
+) -> None:
+    start(session, moment=NOW + timedelta(seconds=2))
+
+    with pytest.raises(OfferRunning):
+        start(session, moment=NOW)
