@@ -63,6 +63,11 @@ class _Viewer:
     visitor_id: uuid.UUID
     moment: datetime
 
+    @property
+    def is_host(self) -> bool:
+        """Whether it is the seller of the session, who is no viewer of it."""
+        return self.user is not None and self.user.pk == self.session.seller_id
+
     @cached_property
     def hash(self) -> bytes:
         return viewer_hash(
@@ -83,7 +88,7 @@ class _RoomView(GenericAPIView):
                 header=request.headers.get(VISITOR_HEADER), cookies=request.COOKIES
             )
         except BadVisitorId as error:
-            message = _("The visitor id must be a UUID.")
+            message = _("The visitor id must be a UUID of version 1 to 7.")
             raise ValidationError({VISITOR_HEADER: [message]}) from error
         # A draft has no room yet, not even for its seller.
         shown = LiveSession.objects.filter(~Q(status=SessionStatus.DRAFT))
@@ -121,7 +126,7 @@ class RoomView(_RoomView):
         query.is_valid(raise_exception=True)
         viewer = self.viewer(pk)
         session, rooms = viewer.session, polled_rooms()
-        if session.is_live:
+        if session.is_live and not viewer.is_host:
             rooms.ask(session.pk, viewer.hash, moment=viewer.moment)
         rooms.store(moment=viewer.moment)
         after = query.validated_data.get("after")
@@ -175,14 +180,15 @@ class RoomBeatsView(_RoomView):
         if viewer.session.started_at is None:
             raise NotLive
         rooms = polled_rooms()
-        rooms.beat(
-            visit=given.validated_data["visit"],
-            session_id=pk,
-            user=viewer.user,
-            visitor_id=viewer.visitor_id,
-            seconds=given.validated_data["seconds"],
-            source=given.validated_data.get("source", Source.DIRECT),
-            moment=viewer.moment,
-        )
+        if not viewer.is_host:
+            rooms.beat(
+                visit=given.validated_data["visit"],
+                session_id=pk,
+                user=viewer.user,
+                visitor_id=viewer.visitor_id,
+                seconds=given.validated_data["seconds"],
+                source=given.validated_data.get("source", Source.DIRECT),
+                moment=viewer.moment,
+            )
         rooms.store(moment=viewer.moment)
         return self.answer(viewer, Response(status=status.HTTP_204_NO_CONTENT))

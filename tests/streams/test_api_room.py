@@ -190,6 +190,17 @@ def test_heartbeats_become_a_stay_that_a_forged_one_does_not_lengthen(session) -
     assert stay.watched_seconds <= 5
 
 
+def test_the_host_is_neither_present_nor_staying(session) -> None:
+    host = client_of(session.seller)
+
+    told(session, host)
+    assert beat(session, host, 30) == 204
+
+    assert session.pk not in polled_rooms()._asking
+    store_polled_rooms()
+    assert not Visit.objects.exists()
+
+
 @pytest.mark.parametrize(
     "body",
     [
