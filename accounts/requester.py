@@ -9,6 +9,8 @@ from ipaddress import ip_address
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from accounts.client_ids import is_client_id
@@ -40,6 +42,15 @@ def visitor_of(*, header: str | None, cookies: Mapping[str, str]) -> uuid.UUID:
         # None yet, or one that somebody edited.
         return uuid.uuid4()
     return visitor_id
+
+
+def visitor_of_api(request: Request) -> uuid.UUID:
+    """The same for a request of the API. Raises a ValidationError that names the header."""
+    try:
+        return visitor_of(header=request.headers.get(VISITOR_HEADER), cookies=request.COOKIES)
+    except BadVisitorId as error:
+        message = _("The visitor id must be a UUID of version 1 to 7.")
+        raise ValidationError({VISITOR_HEADER: [message]}) from error
 
 
 def remember_visitor(response: HttpResponseBase, visitor_id: uuid.UUID) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from typing import Any
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
@@ -20,10 +17,9 @@ from rest_framework.response import Response
 from accounts.paging import PagedByKeys, whole
 from accounts.requester import (
     VISITOR_HEADER,
-    BadVisitorId,
     person_of,
     remember_visitor,
-    visitor_of,
+    visitor_of_api,
 )
 from accounts.rules import is_staff
 from analytics.events import take_in
@@ -64,7 +60,7 @@ class EventIntakeView(GenericAPIView):
         """Take a batch in. Sent twice, it is stored once; one bad event refuses the batch."""
         body = self.get_serializer(data=request.data)
         body.is_valid(raise_exception=True)
-        visitor_id = None if person_of(request).is_authenticated else _visitor_id(request)
+        visitor_id = None if person_of(request).is_authenticated else visitor_of_api(request)
         intake = take_in(
             body.validated_data["events"],
             viewer=person_of(request),
@@ -75,14 +71,6 @@ class EventIntakeView(GenericAPIView):
         if visitor_id and VISITOR_HEADER not in request.headers:
             remember_visitor(response, visitor_id)
         return response
-
-
-def _visitor_id(request: Request) -> uuid.UUID:
-    try:
-        return visitor_of(header=request.headers.get(VISITOR_HEADER), cookies=request.COOKIES)
-    except BadVisitorId as error:
-        message = _("The visitor id must be a UUID of version 1 to 7.")
-        raise ValidationError({VISITOR_HEADER: [message]}) from error
 
 
 class _Chosen:

@@ -10,11 +10,9 @@ from functools import cached_property
 from django.db.models import Q
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
-from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -24,10 +22,9 @@ from accounts.models import User
 from accounts.requester import (
     VISITOR_COOKIE,
     VISITOR_HEADER,
-    BadVisitorId,
     person_of,
     remember_visitor,
-    visitor_of,
+    visitor_of_api,
 )
 from accounts.serializers import ErrorSerializer
 from streams.chat import messages_after
@@ -83,13 +80,7 @@ class _RoomView(GenericAPIView):
     def viewer(self, pk: int) -> _Viewer:
         """Who asks, and the room. Raises Http404, Banned or ValidationError."""
         request, moment = self.request, timezone.now()
-        try:
-            visitor_id = visitor_of(
-                header=request.headers.get(VISITOR_HEADER), cookies=request.COOKIES
-            )
-        except BadVisitorId as error:
-            message = _("The visitor id must be a UUID of version 1 to 7.")
-            raise ValidationError({VISITOR_HEADER: [message]}) from error
+        visitor_id = visitor_of_api(request)
         # A draft has no room yet, not even for its seller.
         shown = LiveSession.objects.filter(~Q(status=SessionStatus.DRAFT))
         session = get_object_or_404(shown.select_related("chat_rules"), pk=pk)
