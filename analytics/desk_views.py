@@ -6,39 +6,26 @@ Sellers see those of their own sessions, operators all; for anybody else there i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.table_export import EXPORT_FORMATS, SafeCSV, SafeXLSX
 from analytics import live_words
 from analytics.live_figures import live_figures
 from analytics.next_course import next_courses
+from streams.desk_access import of_desk
 from streams.models import LiveSession
 
 _FORMATS = {"csv": SafeCSV, "xlsx": SafeXLSX}
 assert set(_FORMATS.values()) == set(EXPORT_FORMATS)
 
 
-def _of_session(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Give the view the session that the address names, to those who manage it alone."""
-
-    @wraps(view)
-    def find(request: HttpRequest, pk: int, **names: str) -> HttpResponse:
-        sessions = LiveSession.objects.managed_by(request.user)
-        return view(request, get_object_or_404(sessions, pk=pk), **names)
-
-    return never_cache(require_safe(find))
-
-
-@_of_session
+@require_safe
+@of_desk
 def figures(request: HttpRequest, session: LiveSession) -> HttpResponse:
     """The live figures, or 204 when they read as the page says they do already."""
     found = live_figures(session, moment=timezone.now())
@@ -56,7 +43,8 @@ def figures(request: HttpRequest, session: LiveSession) -> HttpResponse:
     return _fragment(request, "analytics/desk/figures.html", context)
 
 
-@_of_session
+@require_safe
+@of_desk
 def next_course(request: HttpRequest, session: LiveSession) -> HttpResponse:
     """The ranking of the showcase for the people in the room, or 204 when it has not changed."""
     advice = next_courses(session, moment=timezone.now())
@@ -92,7 +80,8 @@ def _fragment(request: HttpRequest, template: str, context: dict[str, Any]) -> H
     return HttpResponse(body + state)
 
 
-@_of_session
+@require_safe
+@of_desk
 def report(request: HttpRequest, session: LiveSession, form: str) -> HttpResponse:
     """All figures of the session as a file for a spreadsheet."""
     file_format = _FORMATS[form]()

@@ -15,9 +15,8 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
@@ -25,6 +24,7 @@ from accounts.requests import HtmxHttpRequest
 from catalog.new_coupons import CodeTaken, WrongReduction
 from catalog.promotions import NotBelowListPrice
 from streams import desk, desk_offers, session_life, showcase
+from streams.desk_access import of_desk
 from streams.desk_forms import (
     MINUTES,
     CourseForm,
@@ -61,19 +61,8 @@ class _Invalid(Exception):
     """What a form sent cannot be read; its words are for the seller."""
 
 
-def _of_desk(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Give the view the session that the address names, to those who manage it alone."""
-
-    @wraps(view)
-    def find(request: DeskRequest, pk: int, **names: int) -> HttpResponse:
-        sessions = LiveSession.objects.managed_by(request.user).select_related("seller")
-        return view(request, get_object_or_404(sessions, pk=pk), **names)
-
-    return never_cache(find)
-
-
 @require_safe
-@_of_desk
+@of_desk
 def show_desk(request: DeskRequest, session: LiveSession) -> HttpResponse:
     """The whole desk; after the session, its report."""
     moment = timezone.now()
@@ -92,14 +81,14 @@ def show_desk(request: DeskRequest, session: LiveSession) -> HttpResponse:
 
 
 @require_safe
-@_of_desk
+@of_desk
 def show_showcase(request: DeskRequest, session: LiveSession) -> HttpResponse:
     """The showcase alone, for when somebody else has changed it."""
     return _answer_part(request, session, "streams/desk/showcase.html", _showcase_part)
 
 
 @require_safe
-@_of_desk
+@of_desk
 def show_offers(request: DeskRequest, session: LiveSession) -> HttpResponse:
     """The running offers alone."""
     return _answer_part(request, session, "streams/desk/running.html", _offers_part)
@@ -110,7 +99,7 @@ def _act(template: str, part: Part) -> Callable[..., Callable[..., HttpResponse]
 
     def make(call: Callable[..., None]) -> Callable[..., HttpResponse]:
         @require_POST
-        @_of_desk
+        @of_desk
         @wraps(call)
         def view(request: DeskRequest, session: LiveSession, **names: int) -> HttpResponse:
             try:
@@ -287,7 +276,7 @@ def _change(call: Callable[..., object]) -> Callable[..., HttpResponse]:
     """A view that moves the session on; the whole desk is another one afterwards."""
 
     @require_POST
-    @_of_desk
+    @of_desk
     def view(request: DeskRequest, session: LiveSession) -> HttpResponse:
         try:
             call(session.pk, by=request.user, cause=ChangeCause.SELLER, moment=timezone.now())

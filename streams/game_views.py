@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.requests import AuthenticatedHttpRequest, HtmxHttpRequest
 from streams import draws, polls
+from streams.desk_access import managed_session
 from streams.draws import DrawRefused
 from streams.game_forms import DrawForm, PollForm
 from streams.models import Draw, LiveSession, Poll
@@ -62,12 +63,12 @@ def enter(request: AuthenticatedHttpRequest, pk: int, draw: int) -> HttpResponse
 @require_safe
 def desk_games(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """The panel with what is asked and drawn now."""
-    return _panel(request, _managed(request, pk))
+    return _panel(request, managed_session(request, pk))
 
 
 @require_POST
 def open_poll(request: HtmxHttpRequest, pk: int) -> HttpResponse:
-    session, form = _managed(request, pk), PollForm(request.POST)
+    session, form = managed_session(request, pk), PollForm(request.POST)
     if form.is_valid():
         try:
             polls.open_poll(session.pk, moment=timezone.now(), **form.cleaned_data)
@@ -78,7 +79,7 @@ def open_poll(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def close_poll(request: HtmxHttpRequest, pk: int, poll: int) -> HttpResponse:
-    session = _managed(request, pk)
+    session = managed_session(request, pk)
     found = get_object_or_404(Poll, pk=poll, live_session=session)
     polls.close_poll(found.pk, moment=timezone.now())
     return _panel(request, session)
@@ -86,7 +87,7 @@ def close_poll(request: HtmxHttpRequest, pk: int, poll: int) -> HttpResponse:
 
 @require_POST
 def open_draw(request: HtmxHttpRequest, pk: int) -> HttpResponse:
-    session, form = _managed(request, pk), DrawForm(request.POST)
+    session, form = managed_session(request, pk), DrawForm(request.POST)
     if form.is_valid():
         moment = timezone.now()
         try:
@@ -105,15 +106,10 @@ def open_draw(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def pick_winners(request: HtmxHttpRequest, pk: int, draw: int) -> HttpResponse:
     """Pick the winners now, without waiting for the clock; of an open draw it changes nothing."""
-    session = _managed(request, pk)
+    session = managed_session(request, pk)
     found = get_object_or_404(Draw, pk=draw, live_session=session)
     draws.draw_winners(found.pk, moment=timezone.now())
     return _panel(request, session)
-
-
-def _managed(request: HttpRequest, pk: int) -> LiveSession:
-    """The session, for its seller and operators. Raises Http404 for everybody else."""
-    return get_object_or_404(LiveSession.objects.managed_by(request.user), pk=pk)
 
 
 def _panel(request: HtmxHttpRequest, session: LiveSession, **forms: Any) -> HttpResponse:

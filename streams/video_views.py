@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.requests import HtmxHttpRequest
 from streams.broadcast import set_video_address
+from streams.desk_access import managed_session
 from streams.models import LiveSession
 from streams.stream_keys import new_stream_key
 from streams.video_forms import VideoAddressForm
@@ -26,7 +27,7 @@ INVALID = 422
 @never_cache
 def show_health(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """How the stream is, for a desk that asks every few seconds."""
-    context = {"session": _managed(request, pk), "is_fragment": True}
+    context = {"session": managed_session(request, pk), "is_fragment": True}
     return render(request, "streams/desk_stream.html", context)
 
 
@@ -34,7 +35,7 @@ def show_health(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 @never_cache
 def make_key(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """Make the seller a new stream key and show it, once."""
-    session = _managed(request, pk)
+    session = managed_session(request, pk)
     return _answer(request, session, new_key=new_stream_key(session.seller, moment=timezone.now()))
 
 
@@ -42,18 +43,13 @@ def make_key(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 @never_cache
 def set_address(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """Play what comes from elsewhere."""
-    session = _managed(request, pk)
+    session = managed_session(request, pk)
     form = VideoAddressForm(request.POST)
     if not form.is_valid():
         fault = " ".join(map(str, form.errors["url"]))
         return _answer(request, session, fault=fault, given=request.POST.get("url", ""))
     set_video_address(session.pk, form.cleaned_data["url"])
     return _answer(request, session, is_saved=True)
-
-
-def _managed(request: HtmxHttpRequest, pk: int) -> LiveSession:
-    sessions = LiveSession.objects.managed_by(request.user).select_related("seller")
-    return get_object_or_404(sessions, pk=pk)
 
 
 def _answer(request: HtmxHttpRequest, session: LiveSession, **more: Any) -> HttpResponse:
