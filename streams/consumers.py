@@ -28,9 +28,9 @@ from accounts.tokens import TokenAuthentication
 from streams.attendance import stay_of
 from streams.chat import Refused
 from streams.hub import BANNED, NOT_THERE, Hub, RoomGone, hub_of_process
-from streams.models import LiveSession, RestrictionKind, SessionStatus, Source
+from streams.models import LiveSession, SessionStatus, Source
 from streams.presence import viewer_hash
-from streams.restrictions import restrictions_in
+from streams.restrictions import is_banned
 from streams.room_state import me_part
 from streams.seats import PREPARED_FRAMES, Frame, Seat
 
@@ -211,10 +211,8 @@ def _admit(scope: dict[str, Any], session_id: int, token: str | None) -> int | _
     )
     if session is None:
         return NOT_THERE
-    if viewer.is_authenticated:
-        held = restrictions_in(session, [viewer.pk], moment=moment).get(viewer.pk)
-        if held is not None and held.kind == RestrictionKind.BAN:
-            return BANNED
+    if isinstance(viewer, User) and is_banned(viewer, session, moment=moment):
+        return BANNED
     return _Admitted(viewer, visitor_id, session.seller_id, me_part(session, viewer, moment=moment))
 
 

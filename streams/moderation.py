@@ -27,7 +27,7 @@ from streams.models import (
     RestrictionKind,
     SessionStatus,
 )
-from streams.restrictions import imposed, in_force, restrictions_in
+from streams.restrictions import imposed, in_force, is_banned, restrictions_in
 from streams.room_changes import touch_room
 
 if TYPE_CHECKING:
@@ -227,8 +227,7 @@ def is_suited(person: User, session: LiveSession, *, moment: datetime) -> bool:
     """Whether the person could keep order in the session: not who leads it, is banned or gone."""
     if not person.is_active or leads(person, session):
         return False
-    held = restrictions_in(session, [person.pk], moment=moment).get(person.pk)
-    return held is None or held.kind != RestrictionKind.BAN
+    return not is_banned(person, session, moment=moment)
 
 
 @in_one_transaction

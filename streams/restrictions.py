@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db.models import F, Q, QuerySet
 
+from accounts.models import User
 from streams.models import LiveSession, Restriction, RestrictionKind
 
 
@@ -32,6 +33,12 @@ def holding_in(session: LiveSession, *, moment: datetime) -> QuerySet[Restrictio
     return in_force(moment).filter(
         Q(live_session=session) | Q(live_session__isnull=True), seller=session.seller_id
     )
+
+
+def is_banned(user: User, session: LiveSession, *, moment: datetime) -> bool:
+    """Whether the person may not enter the session now."""
+    bans = holding_in(session, moment=moment).filter(user=user, kind=RestrictionKind.BAN)
+    return bans.exists()
 
 
 def restrictions_in(

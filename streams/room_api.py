@@ -28,10 +28,10 @@ from accounts.requester import (
 )
 from accounts.serializers import ErrorSerializer
 from streams.chat import messages_after
-from streams.models import LiveSession, RestrictionKind, SessionStatus, Source
+from streams.models import LiveSession, SessionStatus, Source
 from streams.polled_rooms import polled_rooms
 from streams.presence import viewer_hash
-from streams.restrictions import holding_in
+from streams.restrictions import is_banned
 from streams.room_serializers import (
     BeatSerializer,
     LikesSerializer,
@@ -86,10 +86,8 @@ class _RoomView(GenericAPIView):
         session = get_object_or_404(shown.select_related("chat_rules"), pk=pk)
         person = person_of(request)
         user = person if person.is_authenticated else None
-        if user is not None:
-            bans = holding_in(session, moment=moment).filter(kind=RestrictionKind.BAN, user=user)
-            if bans.exists():
-                raise Banned
+        if user is not None and is_banned(user, session, moment=moment):
+            raise Banned
         return _Viewer(session, user, visitor_id, moment)
 
     def answer(self, viewer: _Viewer, response: Response) -> Response:

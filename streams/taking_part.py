@@ -7,8 +7,8 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from streams.models import LiveSession, RestrictionKind
-from streams.restrictions import holding_in
+from streams.models import LiveSession
+from streams.restrictions import is_banned
 
 
 class CannotTakePart(Exception):
@@ -33,5 +33,5 @@ def ensure_may_take_part(*, viewer: User, session: LiveSession, moment: datetime
     """Raise NotLive or Banned. Whoever may only not write takes part all the same."""
     if not session.is_live:
         raise NotLive
-    if holding_in(session, moment=moment).filter(user=viewer, kind=RestrictionKind.BAN).exists():
+    if is_banned(viewer, session, moment=moment):
         raise Banned
