@@ -78,7 +78,6 @@ MOST_WAITING = 20
 BURST_SECONDS = 1.0
 MOST_IN_BURST = 20
 PAUSE_SECONDS = 10
-MOST_LIKES_A_SECOND = 20
 MOST_LIKES = 40
 BANNED, NOT_THERE = 4403, 4404
 # So long a database that is away is not asked again.
@@ -223,7 +222,7 @@ class Hub:
         """Count likes, of one socket no faster than a hand; stored once a second for the room."""
         room = self.rooms[session_id]
         now = time.monotonic()
-        gained = MOST_LIKES_A_SECOND * (now - seat.liked_at)
+        gained = presence.MOST_LIKES_A_SECOND * (now - seat.liked_at)
         seat.liked_at, seat.likes_left = now, min(MOST_LIKES, seat.likes_left + gained)
         counted = min(n, int(seat.likes_left))
         if counted <= 0 or not room.is_live:

@@ -34,7 +34,6 @@ PRESENT_FOR = timedelta(seconds=30)
 STORE_EVERY_SECONDS = 1.0
 # What a room shows is made at most so often, however many ask; its own changes show at once.
 PARTS_HOLD_SECONDS = 1.0
-MOST_LIKES_A_SECOND = 20
 # Rooms of which a process remembers what they show.
 MOST_KEPT = 100
 
@@ -83,7 +82,7 @@ class PolledRooms:
         with self._lock:
             asking = self._asked(session_id, viewer, moment)
             since = asking.liked_at or moment - timedelta(seconds=1)
-            most = int(MOST_LIKES_A_SECOND * (moment - since).total_seconds())
+            most = int(presence.MOST_LIKES_A_SECOND * (moment - since).total_seconds())
             counted = max(0, min(n, most))
             if counted:
                 asking.liked_at = moment

@@ -27,6 +27,8 @@ SAY_EVERY = STALE_AFTER / 6
 # Rows of processes that are long gone are removed.
 FORGET_AFTER = timedelta(minutes=10)
 HASH_BYTES = 8
+# What a hand can give; more of one viewer counts no further.
+MOST_LIKES_A_SECOND = 20
 
 
 def viewer_hash(*, session_id: int, user_id: int | None, visitor_id: uuid.UUID) -> bytes:
