@@ -161,6 +161,9 @@ class Hub:
         try:
             if room.version < 0:
                 await self._open(room)
+            if last is not None and last > room.last_message_id:
+                # Another process was faster: what the client has from there is not sent again.
+                await self._look_at([room])
             if room.is_gone:
                 raise RoomGone
             # From here on what is sent to the room waits at the seat; what came before is known.

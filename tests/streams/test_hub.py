@@ -291,6 +291,36 @@ def _delete(session: LiveSession) -> None:
     close_old_connections()
 
 
+def test_what_another_process_sent_already_is_not_sent_again(session) -> None:
+    writer = UserFactory()
+
+    async def work(faster: Hub) -> tuple[list[int], list[int]]:
+        slower = Hub()
+        try:
+            await seated(slower, session)
+            # From here on it looks only when somebody comes.
+            for task in slower.tasks:
+                task.cancel()
+            slower.tasks = [asyncio.create_task(asyncio.sleep(3600))]
+            here = await seated(faster, session, writer_id=writer.pk)
+            said = [
+                await faster.say(session.pk, here.seat, uuid.uuid4(), f"line {n}") for n in range(3)
+            ]
+            ids = [one.id for one in said if isinstance(one, Stored)]
+            there = Socket(session)
+            first = await slower.enter(session.pk, there.seat, last=ids[1])
+            there.seat.open_with(Frame(first))
+            await slower._look_at(list(slower.rooms.values()))
+            return ids, [one["id"] for frame in there.got for one in frame["messages"]]
+        finally:
+            await slower.close()
+
+    ids, came = with_hub(work)
+
+    assert len(ids) == 3
+    assert came == ids[2:]
+
+
 def test_a_stay_of_a_room_that_is_not_on_air_is_not_counted(session) -> None:
     scheduled = LiveSessionFactory(scheduled_at=timezone.now() + timedelta(hours=1))
 
