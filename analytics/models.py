@@ -169,6 +169,9 @@ class ModelRun(models.Model):
     )
     parameters = models.JSONField(_("parameters"), default=dict, blank=True)
     scores = models.JSONField(_("scores"), default=list, blank=True)
+    figures = models.JSONField(_("figures"), default=dict, blank=True)
+    model_file = models.CharField(_("model file"), max_length=200, blank=True)
+    model_sha256 = models.CharField(_("SHA-256 of the model file"), max_length=64, blank=True)
     window_start = models.DateTimeField(_("data from"), null=True, blank=True)
     window_end = models.DateTimeField(_("data up to"), null=True, blank=True)
     last_event_id = models.BigIntegerField(_("last event"), default=0)
@@ -236,6 +239,7 @@ class Profile(models.Model):
     interests = models.JSONField(_("interests"), default=list, blank=True)
     favourite_hours = models.JSONField(_("favourite hours"), default=list, blank=True)
     price_band = models.CharField(_("price band"), max_length=8, blank=True)
+    price = models.JSONField(_("price sensitivity"), default=dict, blank=True)
     stage = models.CharField(_("stage"), max_length=8, choices=Stage.choices, blank=True)
     engagement = models.JSONField(_("engagement"), default=dict, blank=True)
     state = models.JSONField(_("sums to build on"), default=dict, blank=True)
@@ -256,45 +260,56 @@ class Profile(models.Model):
         return f"{self.user_id}"
 
 
-class Recommendation(models.Model):
-    """The ranked courses of one person in one run.
+class ProfileCorrection(models.Model):
+    """What one person said of one part of their profile: switched off, or put right.
 
-    `items` is a list of [course id, score, reason, id of the course it is because of or null].
+    `subject` is "hours", "price", "stage", "engagement", or "interest:" and the id of a category.
+    `value` is what they put in its place, None where it is only switched off.
     """
 
-    run = models.ForeignKey(ModelRun, models.CASCADE, related_name="+", db_index=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("viewer")
     )
-    items = models.JSONField(_("courses"), default=list)
+    subject = models.CharField(_("part of the profile"), max_length=40)
+    is_off = models.BooleanField(_("switched off"), default=False)
+    value = models.JSONField(_("instead"), null=True, blank=True)
+    changed_at = models.DateTimeField(_("changed at"), default=timezone.now)
 
     class Meta:
-        verbose_name = _("recommendation")
-        verbose_name_plural = _("recommendations")
+        verbose_name = _("correction of a profile")
+        verbose_name_plural = _("corrections of profiles")
         constraints = [
-            models.UniqueConstraint(fields=["run", "user"], name="recommendation_once_per_run")
+            models.UniqueConstraint(fields=["user", "subject"], name="correction_once_per_subject")
         ]
 
     def __str__(self) -> str:
-        return f"#{self.run_id} {self.user_id}"
+        return f"{self.user_id} {self.subject}"
 
 
-class CourseNeighbours(models.Model):
-    """The courses most alike one course in one run: a list of [course id, score]."""
+class ListExposure(models.Model):
+    """How often lists of recommendations showed one course on one day (platform's zone).
 
-    run = models.ForeignKey(ModelRun, models.CASCADE, related_name="+", db_index=False)
+    Counts only, of nobody in particular; `n_explored` of `n_shown` were given to a new course
+    so that something is learned about it.
+    """
+
+    day = models.DateField(_("day"))
     course = models.ForeignKey(Course, models.CASCADE, related_name="+", verbose_name=_("course"))
-    items = models.JSONField(_("courses"), default=list)
+    n_shown = models.PositiveBigIntegerField(_("times shown"), default=0)
+    n_explored = models.PositiveBigIntegerField(_("of them to try it out"), default=0)
 
     class Meta:
-        verbose_name = _("similar courses")
-        verbose_name_plural = _("similar courses")
+        verbose_name = _("exposure in lists")
+        verbose_name_plural = _("exposures in lists")
         constraints = [
-            models.UniqueConstraint(fields=["run", "course"], name="neighbours_once_per_run")
+            models.UniqueConstraint(fields=["day", "course"], name="exposure_once_per_day"),
+            models.CheckConstraint(
+                condition=Q(n_explored__lte=F("n_shown")), name="exposure_explored_within_shown"
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"#{self.run_id} {self.course_id}"
+        return f"{self.day} {self.course_id}"
 
 
 class PopularCourses(models.Model):

@@ -65,7 +65,6 @@ GROUPS = [
             ("analytics.CourseRetention", "event_repeat"),
             ("analytics.LearningSummary", "menu_book"),
             ("analytics.CohortRetention", "groups"),
-            ("analytics.CourseNeighbours", "hub"),
         ],
     ),
     (
@@ -73,7 +72,6 @@ GROUPS = [
         [
             ("accounts.User", "person"),
             ("analytics.Profile", "psychology"),
-            ("analytics.Recommendation", "recommend"),
             ("analytics.UserRetention", "calendar_month"),
         ],
     ),

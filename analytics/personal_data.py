@@ -9,7 +9,7 @@ from analytics.models import (
     EventKind,
     LearningSummary,
     Profile,
-    Recommendation,
+    ProfileCorrection,
     UserRetention,
 )
 
@@ -24,11 +24,12 @@ def export_observed(person: User) -> Sections:
         "events": [{**event, "kind": EventKind(event["kind"]).api_name} for event in events],
         "profile": rows(
             Profile.objects.filter(user=person),
-            *("n_events", "interests", "favourite_hours", "price_band", "stage", "engagement"),
-            *("state", "last_active_at", "built_at"),
+            *("n_events", "interests", "favourite_hours", "price_band", "price", "stage"),
+            *("engagement", "state", "last_active_at", "built_at"),
         ),
-        "recommendations": rows(
-            Recommendation.objects.filter(user=person).order_by("pk"), "run__started_at", "items"
+        "profile_corrections": rows(
+            ProfileCorrection.objects.filter(user=person).order_by("pk"),
+            *("subject", "is_off", "value", "changed_at"),
         ),
         "retention": rows(
             UserRetention.objects.filter(user=person),
@@ -46,5 +47,5 @@ def export_observed(person: User) -> Sections:
 
 def erase_observed(person: User) -> None:
     """Drop all of it; the next fits are made without."""
-    for model in (Event, Profile, Recommendation, UserRetention, LearningSummary):
+    for model in (Event, Profile, ProfileCorrection, UserRetention, LearningSummary):
         model.objects.filter(user=person).delete()

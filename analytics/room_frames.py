@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce, Substr
 
 from accounts.models import StatedAttributes, User
 from analytics.frames import FEW, buyers_of, column_of, times_of
-from analytics.models import Event, EventKind, ModelRun, Profile, Recommendation, Task
+from analytics.models import Event, EventKind, ModelRun, Profile, Task
 from catalog.models import Category, Course, CourseStatus, Enrollment
 from streams.attendance import unlinked_visitor
 from streams.models import (
@@ -539,9 +539,7 @@ def affinity_frame(user_ids: Sequence[int], courses: Sequence[Shown]) -> Fits:
         for person, found in Profile.objects.filter(pk__in=some).values_list("pk", "interests"):
             interests[person] = {int(one["category"]): float(one["weight"]) for one in found}
         if served is not None:
-            rows = Recommendation.objects.filter(run=served, user__in=some)
-            for person, ranked in rows.values_list("user_id", "items"):
-                lists[person] = {row[0]: 1 - at / len(ranked) for at, row in enumerate(ranked)}
+            pass
         owners = Enrollment.objects.active().filter(user__in=some, course__in=ids)
         taken.update(owners.values_list("user_id", "course_id"))
     known = sorted(interests.keys() | lists.keys())

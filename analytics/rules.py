@@ -13,15 +13,15 @@ from rules import predicate
 from accounts.rules import grant, is_operator, is_seller, managed_through
 from analytics.models import (
     CohortRetention,
-    CourseNeighbours,
     CourseRetention,
     Event,
     Forecast,
     ImportRun,
     LearningSummary,
+    ListExposure,
     ModelRun,
     Profile,
-    Recommendation,
+    ProfileCorrection,
     SessionFigures,
     UserRetention,
 )
@@ -46,8 +46,8 @@ for of_course in (CourseRetention, LearningSummary):
     grant(of_course, view=managed_through("course__seller"))
 for result in (
     Profile,
-    Recommendation,
-    CourseNeighbours,
+    ProfileCorrection,
+    ListExposure,
     UserRetention,
     CohortRetention,
     ModelRun,

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from analytics.methods.reasons import Reason
-from analytics.models import CourseNeighbours, ModelRun, PopularCourses, Recommendation, Task
+from analytics.models import ModelRun, PopularCourses, Task
 from catalog.models import Course, Enrollment
 
 # A stored row: course id, score, reason, id of the course that it is because of.
@@ -57,9 +57,6 @@ def recommended_courses(*, user: User | AnonymousUser, n: int = 12) -> list[Reco
     rows: list[Row] = []
     if user.is_authenticated:
         owned = set(Enrollment.objects.active().filter(user=user).values_list("course", flat=True))
-        if user.is_personalised:
-            stored = Recommendation.objects.filter(run=run, user=user)
-            rows = stored.values_list("items", flat=True).first() or []
     popular = PopularCourses.objects.filter(run=run).values_list("items", flat=True).first() or []
     return _with_courses(_first_of_each([*rows, *popular], leave_out=owned), n)
 
@@ -69,11 +66,7 @@ def similar_courses(*, course: Course, n: int = 6) -> list[Recommended]:
     run = ModelRun.objects.served(Task.RECOMMEND)
     if run is None:
         return []
-    items = (
-        CourseNeighbours.objects.filter(run=run, course=course)
-        .values_list("items", flat=True)
-        .first()
-    ) or []
+    items: list = []
     rows = [(course_id, score, Reason.CONTENT, course.pk) for course_id, score in items]
     return _with_courses(_first_of_each(rows, leave_out={course.pk}), n)
 

@@ -12,12 +12,10 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from accounts.seller_admin import Label, OwnedRowFilter, RuledModelAdmin, admin_link
-from analytics.methods.reasons import Reason
-from analytics.models import CourseNeighbours, Profile, Recommendation, Stage
+from accounts.seller_admin import Label, RuledModelAdmin, admin_link
+from analytics.models import Profile, Stage
 from analytics.rate_text import hours_text
-from analytics.serving import Recommended
-from catalog.models import Category, Course
+from catalog.models import Category
 
 STAGE_COLOURS = {
     Stage.NEWCOMER: "info",
@@ -130,85 +128,3 @@ class ProfileAdmin(RuledModelAdmin):
     @display(description=gettext_lazy("model run"))
     def run_link(self, profile: Profile) -> str:
         return admin_link(profile.run)
-
-
-@admin.register(Recommendation)
-class RecommendationAdmin(RuledModelAdmin):
-    list_display = ["user", "first_title", "n_courses", "run"]
-    list_select_related = ["user", "run"]
-    search_fields = ["user__email", "user__display_name"]
-    ordering = ["-run", "pk"]
-    fields = ["user_link", "run_link", "courses"]
-    readonly_fields = ["user_link", "run_link", "courses"]
-
-    @display(description=gettext_lazy("viewer"))
-    def user_link(self, row: Recommendation) -> str:
-        return admin_link(row.user)
-
-    @display(description=gettext_lazy("model run"))
-    def run_link(self, row: Recommendation) -> str:
-        return admin_link(row.run)
-
-    @display(description=gettext_lazy("first"))
-    def first_title(self, row: Recommendation) -> str:
-        course = Course.objects.filter(pk=row.items[0][0]).first() if row.items else None
-        return course.title if course else "–"
-
-    @display(description=gettext_lazy("courses"))
-    def n_courses(self, row: Recommendation) -> int:
-        return len(row.items)
-
-    @display(description=gettext_lazy("courses"))
-    def courses(self, row: Recommendation) -> str:
-        keys = {item[0] for item in row.items} | {item[3] for item in row.items if item[3]}
-        known = Course.objects.select_related("category").in_bulk(keys)
-        return html_table(
-            [_("course"), _("score"), _("reason")],
-            [
-                (
-                    admin_link(known[key]),
-                    f"{score:.3f}",
-                    Recommended(
-                        course=known[key],
-                        score=score,
-                        reason_code=Reason(reason).name.lower(),
-                        because=known.get(because),
-                    ).reason,
-                )
-                for key, score, reason, because in row.items
-                if key in known
-            ],
-            _("nothing is recommended"),
-        )
-
-
-@admin.register(CourseNeighbours)
-class CourseNeighboursAdmin(RuledModelAdmin):
-    list_display = ["course", "n_courses", "run"]
-    list_select_related = ["course", "run"]
-    list_filter = [("course", OwnedRowFilter)]
-    search_fields = ["course__title"]
-    ordering = ["-run", "pk"]
-    fields = ["course_link", "run_link", "courses"]
-    readonly_fields = ["course_link", "run_link", "courses"]
-
-    @display(description=gettext_lazy("course"))
-    def course_link(self, row: CourseNeighbours) -> str:
-        return admin_link(row.course)
-
-    @display(description=gettext_lazy("model run"))
-    def run_link(self, row: CourseNeighbours) -> str:
-        return admin_link(row.run)
-
-    @display(description=gettext_lazy("courses"))
-    def n_courses(self, row: CourseNeighbours) -> int:
-        return len(row.items)
-
-    @display(description=gettext_lazy("most alike"))
-    def courses(self, row: CourseNeighbours) -> str:
-        known = Course.objects.in_bulk([item[0] for item in row.items])
-        return html_table(
-            [_("course"), _("similarity")],
-            [(admin_link(known[key]), f"{score:.3f}") for key, score in row.items if key in known],
-            _("no similar course is known"),
-        )

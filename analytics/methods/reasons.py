@@ -7,7 +7,13 @@ from enum import IntEnum
 
 
 class Reason(IntEnum):
-    """The largest contribution to a score; the numbers are stored and never change."""
+    """The largest contribution to a score; the numbers are stored and never change.
+
+    POPULAR: of all time; HISTORY: people with the same course have it too; CONTENT: alike by what
+    they say of themselves; PEOPLE: of similar age and occupation; INTEREST: in a chosen field;
+    WEEK: popular in the last seven days; NEXT: often taken after a course of the history; NEW:
+    shown to learn something about it, not for its score.
+    """
 
     NONE = -1
     POPULAR = 0
@@ -15,3 +21,6 @@ class Reason(IntEnum):
     CONTENT = 2
     PEOPLE = 3
     INTEREST = 4
+    WEEK = 5
+    NEXT = 6
+    NEW = 7

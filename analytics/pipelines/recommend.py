@@ -22,10 +22,8 @@ from analytics.methods.recommenders import (
     PopularityRecommender,
 )
 from analytics.models import (
-    CourseNeighbours,
     ModelRun,
     PopularCourses,
-    Recommendation,
     RunOutcome,
     Task,
 )
