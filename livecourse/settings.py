@@ -226,6 +226,39 @@ elif DATABASES["default"]["ENGINE"].endswith("mysql"):
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# --- Recommendations --------------------------------------------------------------------
+
+# Where fits put their models and web processes read them: on several hosts, a folder that all of
+# them share.
+MODELS_DIR = Path(env("MODELS_DIR", default=str(VAR_DIR / "models")))
+# The largest share of a list that one seller's courses may take, and the share of places that is
+# given to courses of whom nothing is known yet. Both from 0 to 1.
+RECOMMEND_SELLER_SHARE = env.float("RECOMMEND_SELLER_SHARE", default=0.4)
+RECOMMEND_EXPLORE_SHARE = env.float("RECOMMEND_EXPLORE_SHARE", default=0.1)
+# For so many days after its publication a course counts as new.
+NEW_COURSE_DAYS = env.int("NEW_COURSE_DAYS", default=30)
+# Seconds that a fit may search for the weights of its parts.
+TUNE_SECONDS = env.float("TUNE_SECONDS", default=2.0)
+# Where the counts of a fit are made: threading (this process), loky (processes of this machine)
+# or dask (the workers of the cluster whose scheduler has this address).
+FIT_BACKEND = env("FIT_BACKEND", default="threading")
+DASK_SCHEDULER = env("DASK_SCHEDULER", default="")
+if FIT_BACKEND not in ("threading", "loky", "dask"):
+    raise ImproperlyConfigured(
+        f"FIT_BACKEND cannot be understood: “{FIT_BACKEND}”; it must be threading, loky or dask"
+    )
+if FIT_BACKEND == "dask" and not DASK_SCHEDULER:
+    raise ImproperlyConfigured(
+        "FIT_BACKEND is dask, so DASK_SCHEDULER must be the address of a scheduler, such as "
+        "tcp://10.0.0.5:8786"
+    )
+for _name, _share in (
+    ("RECOMMEND_SELLER_SHARE", RECOMMEND_SELLER_SHARE),
+    ("RECOMMEND_EXPLORE_SHARE", RECOMMEND_EXPLORE_SHARE),
+):
+    if not 0 <= _share <= 1:
+        raise ImproperlyConfigured(f"{_name} cannot be {_share}: it is a share from 0 to 1")
+
 # --- Cache and background jobs --------------------------------------------------------
 
 # redis://host:6379/0 shares the cache between processes; without it each has its own.
