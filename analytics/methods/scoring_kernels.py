@@ -28,7 +28,7 @@ HAS_NUMBA = njit is not None
 BLOCK = 2_000
 
 
-def _compiled(function: Callable) -> Any:
+def compiled_loop(function: Callable) -> Any:
     if njit is None:
         return function
     try:
@@ -37,7 +37,7 @@ def _compiled(function: Callable) -> Any:
         return njit(nogil=True)(function)
 
 
-@_compiled
+@compiled_loop
 def _top_n_loop(  # type: ignore[no-untyped-def]
     q_ptr, q_idx, q_val, m_ptr, m_idx, m_val, x_ptr, x_idx, allowed, items, scores
 ):
@@ -68,7 +68,7 @@ def _top_n_loop(  # type: ignore[no-untyped-def]
             found = min(found + 1, n)
 
 
-@_compiled
+@compiled_loop
 def _explain_loop(  # type: ignore[no-untyped-def]
     q_ptr, q_idx, q_val, m_ptr, m_idx, m_val, group, cause, items, n_groups, reasons, because
 ):
@@ -122,26 +122,26 @@ def _explain_loop(  # type: ignore[no-untyped-def]
                     by_cause[cause[q_idx[place]]] = 0
 
 
-@_compiled
-def _next_item_loop(indptr, indices, weight, age, decays, gram, cross):  # type: ignore[no-untyped-def]
-    window = len(decays)
-    for user in range(len(indptr) - 1):
-        first, last = indptr[user], indptr[user + 1]
-        scale = np.float32(1 / np.sqrt(max(last - first, 1)))
-        for target in range(first + 1, last):
-            wanted = indices[target]
-            start = max(first, target - window)
-            end = target
-            while end > start and age[end - 1] == age[target]:
-                end -= 1
-            for a in range(start, end):
-                value = weight[a] * decays[target - 1 - a] * scale * weight[target]
-                cross[indices[a], wanted] += value
-                for b in range(start, a + 1):
-                    both = value * weight[b] * decays[target - 1 - b]
-                    gram[indices[a], indices[b]] += both
-                    if b < a:
-                        gram[indices[b], indices[a]] += both
+@compiled_loop
+def _scores_at_loop(q_ptr, q_idx, q_val, m_ptr, m_idx, m_val, items, scores):  # type: ignore[no-untyped-def]
+    for user in range(len(q_ptr) - 1):
+        for k in range(items.shape[1]):
+            item = items[user, k]
+            if item < 0:
+                continue
+            total = np.float32(0)
+            for place in range(q_ptr[user], q_ptr[user + 1]):
+                low, high = m_ptr[q_idx[place]], m_ptr[q_idx[place] + 1]
+                end = high
+                while low < high:
+                    middle = (low + high) // 2
+                    if m_idx[middle] < item:
+                        low = middle + 1
+                    else:
+                        high = middle
+                if low < end and m_idx[low] == item:
+                    total += q_val[place] * m_val[low]
+            scores[user, k] = total
 
 
 def top_n(
@@ -182,6 +182,32 @@ def top_n(
 
     _in_blocks(compiled if use_numba else plain, n_users, is_parallel=use_numba)
     return items, scores
+
+
+def scores_at(
+    queries: sparse.csr_matrix,
+    model: sparse.csr_matrix,
+    items: np.ndarray,
+    *,
+    use_numba: bool = HAS_NUMBA,
+) -> np.ndarray:
+    """The scores of some items each (n_users, n), float32; 0 where items is -1.
+
+    The columns of each row of the model must be sorted.
+    """
+    scores = np.zeros(items.shape, dtype=np.float32)
+
+    def compiled(block: slice) -> None:
+        _scores_at_loop(*_parts(queries[block]), *_parts(model), items[block], scores[block])
+
+    def plain(block: slice) -> None:
+        dense = (queries[block] @ model).toarray()
+        found = np.take_along_axis(dense, np.maximum(items[block], 0), axis=1)
+        scores[block] = np.where(items[block] >= 0, found, 0)
+
+    if len(items):
+        _in_blocks(compiled if use_numba else plain, len(items), is_parallel=use_numba)
+    return scores
 
 
 def explain(
@@ -237,50 +263,6 @@ def explain(
     if len(items):
         _in_blocks(compiled if use_numba else plain, len(items), is_parallel=use_numba)
     return reasons, because
-
-
-def next_item_products(
-    indptr: np.ndarray,
-    indices: np.ndarray,
-    weight: np.ndarray,
-    age: np.ndarray,
-    *,
-    n_items: int,
-    decays: np.ndarray,
-    use_numba: bool = HAS_NUMBA,
-) -> tuple[np.ndarray, np.ndarray]:
-    """(gram, cross), each (n_items, n_items) float32, of the regression of next on earlier items.
-
-    One row per entry but the first of each user: x holds what came before within a window of
-    len(decays) entries, times its decay (newest first), y the entry. gram is X'WX, cross X'WY;
-    a row weighs the entry's weight / sqrt(entries of the user).
-    """
-    gram = np.zeros((n_items, n_items), dtype=np.float32)
-    cross = np.zeros((n_items, n_items), dtype=np.float32)
-    decays = decays.astype(np.float32)
-    if use_numba:
-        _next_item_loop(indptr, indices, weight, age, decays, gram, cross)
-        return gram, cross
-    n_of_user = np.diff(indptr)
-    users = np.repeat(np.arange(len(n_of_user)), n_of_user)
-    for low in range(0, len(indices), 100_000):
-        target = np.arange(low, min(low + 100_000, len(indices)))
-        lag = np.arange(1, len(decays) + 1)
-        earlier = target[:, None] - lag
-        is_in = earlier >= indptr[users[target]][:, None]
-        is_in &= age[np.maximum(earlier, 0)] != age[target][:, None]
-        row, column = np.nonzero(is_in)
-        place = earlier[row, column]
-        shape = (len(target), n_items)
-        x = sparse.csr_matrix((weight[place] * decays[column], (row, indices[place])), shape=shape)
-        y = sparse.csr_matrix(
-            (np.ones(len(target), np.float32), (np.arange(len(target)), indices[target])), shape
-        )
-        row_weight = weight[target] / np.sqrt(n_of_user[users[target]])
-        weighted = x.multiply(row_weight[:, None].astype(np.float32)).T.tocsr()
-        gram += (weighted @ x).toarray()
-        cross += (weighted @ y).toarray()
-    return gram, cross
 
 
 def _parts(matrix: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,14 +13,9 @@ from sklearn.preprocessing import normalize
 
 from analytics.methods.interactions import Interactions
 from analytics.methods.reasons import Reason
-from analytics.methods.recommenders.base import (
-    BaseRecommender,
-    ItemFeatures,
-    UserFeatures,
-    best_of_rows,
-    history_queries,
-    nearest,
-)
+from analytics.methods.recommenders.base import BaseRecommender, ItemFeatures, nearest
+from analytics.methods.recommenders.blocks import Block, item_block
+from analytics.methods.recommenders.people import UserFeatures
 
 _RUNS = re.compile(r"[\u3400-\u9fff]+|[^\W\d_\u3400-\u9fff]{2,}|\d+")
 
@@ -76,10 +71,6 @@ class ContentKNNRecommender(BaseRecommender):
         found, scores = self.similar_items(items, n=n)
         return scores, found
 
-    def similar_items(self, items: np.ndarray, *, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
-        """(items, scores), each (len(items), n), most alike first, padded with -1 and 0."""
-        return best_of_rows(self.model_, np.asarray(items), n)
-
     def vectors(self, items: ItemFeatures) -> sparse.csr_matrix:
         """(n_items, n_terms) float32, what the cosine is taken of."""
         parts = [
@@ -99,13 +90,10 @@ class ContentKNNRecommender(BaseRecommender):
 
     def _fit(
         self, interactions: Interactions, users: UserFeatures, items: ItemFeatures
-    ) -> tuple[sparse.csr_matrix, np.ndarray, np.ndarray]:
-        n_items = interactions.n_items
-        model = nearest(normalize(self.vectors(items)), k=self.n_neighbors)
-        return model, np.full(n_items, Reason.CONTENT), np.arange(n_items)
-
-    def _queries(self, users: np.ndarray) -> sparse.csr_matrix:
-        return history_queries(self.interactions_, users, decay=0.5 ** (1 / self.half_life))
+    ) -> list[Block]:
+        rows = nearest(normalize(self.vectors(items)), k=self.n_neighbors)
+        decay = 0.5 ** (1 / self.half_life)
+        return [item_block("content", rows, reason=Reason.CONTENT, decay=decay)]
 
 
 def _one_hot(codes: np.ndarray) -> sparse.csr_matrix:

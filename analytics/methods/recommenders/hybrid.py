@@ -2,79 +2,83 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from analytics.methods.interactions import Interactions
-from analytics.methods.ranking_evaluation import ndcg_at
 from analytics.methods.reasons import Reason
-from analytics.methods.recommenders.base import (
-    BaseRecommender,
-    ItemFeatures,
-    UserFeatures,
-    best_of_rows,
-    history_queries,
-)
+from analytics.methods.recommenders.base import BaseRecommender, ItemFeatures
+from analytics.methods.recommenders.blocks import Ask, Block, item_block, plain_block
 from analytics.methods.recommenders.content import ContentKNNRecommender
 from analytics.methods.recommenders.item_knn import ItemKNNRecommender
 from analytics.methods.recommenders.item_models import (
     closed_form,
-    next_item_regression,
+    next_item_models,
     sequential_rules,
 )
+from analytics.methods.recommenders.people import PeopleCodes, UserFeatures
 from analytics.methods.recommenders.popularity import popularity
-from analytics.methods.scoring_kernels import top_n
+from analytics.methods.recommenders.products import Counting, ItemProducts, count_products
+from analytics.methods.recommenders.tuning import (
+    HeldOut,
+    MixScore,
+    Rated,
+    hold_out_newest,
+    most_at_no_loss,
+    search_weights,
+)
 
 # Where the search for a mix starts, and what is used when there are too few people to search.
-# The last three are what a newcomer's list is made of.
+# The last four are what a newcomer's list is made of.
 START_WEIGHTS = {
-    "together": 0.5,
-    "next": 0.5,
-    "rules": 0.2,
+    "together": 0.3,
+    "next": 1.0,
     "content": 0.03,
+    "new": 0.05,
     "people": 0.05,
     "interest": 0.1,
+    "week": 0.02,
     "popular": 0.02,
 }
 # A part that a newcomer needs is never switched off by people who have a history.
-OPTIONAL = ("together", "next", "rules", "content")
+OPTIONAL = ("together", "next", "content", "week")
 HALF_LIVES = (1.5, 3.0, 8.0, 100.0)
-AGE_BANDS = (18, 23, 30, 40, 50, 60)
+# Tried for the part for new courses, as shares of what the collaborative parts weigh together.
+NEW_SHARES = (0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.14)
+# What content says of a course with so many learners counts half in the part for new courses.
+FEW_LEARNERS = 5.0
 FEWEST_TO_TUNE = 50
-LEAST_GAIN = 0.0002
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One summand: rows (n_rows, n_items) and what they stand for."""
-
-    name: str
-    rows: sparse.csr_matrix
-    reason: np.ndarray
-    item: np.ndarray
 
 
 class HybridRecommender(BaseRecommender):
     """A weighted sum of item-to-item models over the decayed history, content and priors.
 
-    together: EASE, or item-kNN past max_dense_items; next: regression of the next item on
-    earlier ones, up to max_dense_items; rules: what follows what; content: content kNN;
-    people: ridge regression on age band, gender and occupation, and interest: what is popular
-    in the chosen categories, both gone once a history weighs prior_until; popular: what fills
-    the rest. The weights and the half-life of the history are searched on the newest item of
-    at most n_tuned users, which the models of the search have not seen; then all is fitted on
-    everything. The number of steps is bounded, not the time, so that a fit can be repeated.
+    together: EASE, or item-kNN past max_dense_items; next: regression of the next item on the
+    decayed history and on its newest item, or rules of what follows what past
+    max_next_items, or nothing where no order is known; content: content kNN, and new: the same
+    for courses with few learners; people: ridge regression on age band, gender and occupation,
+    and interest: what is popular in the chosen categories, both gone once a history weighs
+    PRIOR_UNTIL; week: what was popular in the last seven days; popular: what fills the rest.
+
+    The weights, and the half-life of the history for `together`, are searched on the newest item
+    of at most n_tuned users, which the models of the search have not seen; then all is fitted on
+    everything. Whether the order tells anything is found out by the same search: where it does
+    not, the parts that need it end at 0.
 
     n_neighbors: neighbours kept per item and model. l2, next_l2: ridge penalties. next_decay,
-    window: how the order is weighed. max_dense_items: above it nothing items x items is dense
-    (two such float32 matrices are held at once: 0.5 GB at 8,000). weights, half_life: fixed ones
-    instead of the search. random_state: who is held out in the search.
+    window, tail: see `products.Counting`. max_dense_items, max_next_items: above them nothing
+    items x items is dense for that part (four float32 matrices are held for the latter: 1 GB at
+    8,000). tune_seconds: what the search may take; it is shorter where nothing gains any more, so
+    that a fit can be repeated. weights, half_life: fixed ones instead of the search. backend,
+    n_workers: where counts are made. random_state: who is held out in the search.
 
-    Attributes: model_ (n_features, n_items); weights_ (part to weight); half_life_ (entries);
-    tuned_score_ (NDCG@10 of the search, None without one).
+    Attributes: those of BaseRecommender; weights_ (part to weight); half_life_ (entries); tuning_
+    (dict: ndcg@10 on the held-out histories, seconds, steps, is_ordered; empty without a search).
     """
 
     def __init__(
@@ -82,14 +86,18 @@ class HybridRecommender(BaseRecommender):
         *,
         n_neighbors: int = 200,
         l2: float = 100.0,
-        next_l2: float = 50.0,
-        next_decay: float = 0.8,
-        window: int = 20,
-        max_dense_items: int = 8_000,
-        prior_until: float = 10.0,
+        next_l2: float = 30.0,
+        next_decay: float = 0.85,
+        window: int = 30,
+        tail: float = 0.93,
+        max_dense_items: int = 10_000,
+        max_next_items: int = 5_000,
         n_tuned: int = 4_000,
+        tune_seconds: float = 2.0,
         weights: dict[str, float] | None = None,
         half_life: float | None = None,
+        backend: str = "threading",
+        n_workers: int = -1,
         random_state: int = 42,
     ) -> None:
         self.n_neighbors = n_neighbors
@@ -97,226 +105,188 @@ class HybridRecommender(BaseRecommender):
         self.next_l2 = next_l2
         self.next_decay = next_decay
         self.window = window
+        self.tail = tail
         self.max_dense_items = max_dense_items
-        self.prior_until = prior_until
+        self.max_next_items = max_next_items
         self.n_tuned = n_tuned
+        self.tune_seconds = tune_seconds
         self.weights = weights
         self.half_life = half_life
+        self.backend = backend
+        self.n_workers = n_workers
         self.random_state = random_state
 
     def tuned_parameters(self) -> dict[str, Any]:
         return {"weights": self.weights_, "half_life": self.half_life_}
 
-    def similar_items(self, items: np.ndarray, *, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
-        """(items, scores), each (len(items), n), nearest first, padded with -1 and 0."""
-        return best_of_rows(self.item_model_, np.asarray(items), n)
-
     def _fit(
         self, interactions: Interactions, users: UserFeatures, items: ItemFeatures
-    ) -> tuple[sparse.csr_matrix, np.ndarray, np.ndarray]:
-        self._people = _people_codes(users)
-        self._interests = _row_shares(users.interests)
+    ) -> list[Block]:
         content = ContentKNNRecommender(n_neighbors=50).fit(interactions, item_features=items)
-        self.weights_ = dict(self.weights or START_WEIGHTS)
+        content_rows = content.model_
+        self.weights_ = {**START_WEIGHTS, **(self.weights or {})}
         self.half_life_ = self.half_life or HALF_LIVES[1]
-        self.tuned_score_: float | None = None
+        self.tuning_: dict[str, Any] = {}
         if self.half_life is None and not interactions.is_ordered:
             self.half_life_ = HALF_LIVES[-1]
-        if self.weights is None:
-            self._tune(interactions, items, content.model_)
-        parts = self._parts(interactions, items, content.model_)
-        self.item_model_ = sparse.csr_matrix(
-            sum(self.weights_[part.name] * part.rows for part in parts[:4])
-        )
-        return _stacked(parts)
-
-    def _queries(self, users: np.ndarray) -> sparse.csr_matrix:
-        queries = self._part_queries(self.interactions_, users, self.half_life_)
-        return self._weighted(queries, self.weights_)
-
-    def _parts(
-        self, interactions: Interactions, items: ItemFeatures, content: sparse.csr_matrix
-    ) -> list[_Part]:
-        n_items = interactions.n_items
-        if n_items <= self.max_dense_items:
-            together = closed_form(interactions, l2=self.l2, k=self.n_neighbors)
-            following = next_item_regression(
-                interactions,
-                l2=self.next_l2,
-                k=self.n_neighbors,
-                decay=self.next_decay,
-                window=self.window,
-            )
+        everybody = np.arange(interactions.n_users)
+        if self.weights is not None:
+            products = self._products(interactions, everybody)
         else:
-            together = ItemKNNRecommender(n_neighbors=self.n_neighbors).fit(interactions).model_
-            following = sparse.csr_matrix((n_items, n_items), dtype=np.float32)
-        rules = sequential_rules(
-            interactions, k=self.n_neighbors, decay=self.next_decay, window=self.window // 2
-        )
-        own = np.arange(n_items)
-        parts = [
-            _Part(name, rows, np.full(n_items, reason), own)
-            for name, rows, reason in (
-                ("together", together, Reason.HISTORY),
-                ("next", following, Reason.HISTORY),
-                ("rules", rules, Reason.HISTORY),
-                ("content", content, Reason.CONTENT),
-            )
-        ]
-        popular = popularity(interactions)
-        people = _people_rows(interactions, self._people)
-        # The first row is everybody's mean: it says nothing of the person.
-        people_reasons = np.full(people.shape[0], Reason.PEOPLE)
-        people_reasons[0] = Reason.POPULAR
-        interest = _interest_rows(popular, items.category, self._interests.shape[1])
-        for name, rows, reasons in (
-            ("people", people, people_reasons),
-            ("interest", interest, np.full(interest.shape[0], Reason.INTEREST)),
-            ("popular", sparse.csr_matrix(popular[None, :]), np.array([Reason.POPULAR])),
-        ):
-            parts.append(_Part(name, rows, reasons, np.full(rows.shape[0], -1)))
-        return parts
-
-    def _part_queries(
-        self, interactions: Interactions, users: np.ndarray, half_life: float
-    ) -> list[sparse.csr_matrix]:
-        """One csr (len(users), rows of the part) per part, in the order of the parts."""
-        history = history_queries(interactions, users, decay=0.5 ** (1 / half_life))
-        in_order = history_queries(interactions, users, decay=self.next_decay)
-        known = np.asarray(interactions.user_items[users].sum(axis=1)).ravel()
-        prior = np.maximum(0, 1 - known / self.prior_until).astype(np.float32)
-        fading = sparse.diags(prior)
+            held = hold_out_newest(interactions, n=self.n_tuned, random_state=self.random_state)
+            # The others are counted once, for the search and for the fit.
+            products = self._products(interactions, np.setdiff1d(everybody, held.users))
+            if len(held.users) >= FEWEST_TO_TUNE:
+                seen = _added(self._products(held.rest, np.arange(len(held.users))), products)
+                rest = interactions.keep(held.is_kept)
+                self._tune(self._blocks(rest, seen, content_rows, items), held)
+            products = _added(products, self._products(interactions, held.users))
+        blocks = self._blocks(interactions, products, content_rows, items)
         return [
-            history,
-            in_order,
-            in_order,
-            history,
-            sparse.csr_matrix(fading @ self._people[users], dtype=np.float32),
-            sparse.csr_matrix(fading @ self._interests[users], dtype=np.float32),
-            sparse.csr_matrix(np.ones((len(users), 1), dtype=np.float32)),
+            replace(block, weight=self.weights_[block.name])
+            for block in blocks
+            if self.weights_[block.name] > 0
         ]
 
-    def _weighted(
-        self, queries: list[sparse.csr_matrix], weights: dict[str, float]
-    ) -> sparse.csr_matrix:
-        scaled = [
-            query * np.float32(weights[name])
-            for name, query in zip(START_WEIGHTS, queries, strict=True)
+    def _products(self, interactions: Interactions, users: np.ndarray) -> ItemProducts | None:
+        if interactions.n_items > self.max_dense_items:
+            return None
+        has_next = interactions.is_ordered and interactions.n_items <= self.max_next_items
+        how = Counting(
+            decay=self.next_decay,
+            window=self.window,
+            tail=self.tail,
+            has_next=has_next,
+            backend=self.backend,
+            n_workers=self.n_workers,
+        )
+        return count_products(interactions, users, how)
+
+    def _blocks(
+        self,
+        interactions: Interactions,
+        products: ItemProducts | None,
+        content: sparse.csr_matrix,
+        items: ItemFeatures,
+    ) -> list[Block]:
+        """All parts, each at weight 1."""
+        n_items, k = interactions.n_items, self.n_neighbors
+        if products is None:
+            together = ItemKNNRecommender(n_neighbors=k).fit(interactions).model_
+        else:
+            together = closed_form(products.together, l2=self.l2, k=k)
+        half = 0.5 ** (1 / self.half_life_)
+        blocks = [item_block("together", together, reason=Reason.HISTORY, decay=half)]
+        if products is not None and products.following is not None:
+            slow, newest = next_item_models(products.following, l2=self.next_l2, k=k)
+            blocks += [
+                item_block("next", slow, reason=Reason.NEXT, decay=self.next_decay),
+                item_block("next", newest, reason=Reason.NEXT, decay=0.0),
+            ]
+        elif interactions.is_ordered:
+            rules = sequential_rules(interactions, k=k, decay=0.8, window=10)
+            blocks.append(item_block("next", rules, reason=Reason.NEXT, decay=0.8))
+        n_learners = np.bincount(interactions.indices, minlength=n_items)
+        carried = sparse.diags((FEW_LEARNERS / (FEW_LEARNERS + n_learners)).astype(np.float32))
+        new = sparse.csr_matrix(content @ carried, dtype=np.float32)
+        new.sort_indices()
+        blocks += [
+            item_block("content", content, reason=Reason.CONTENT, decay=0.8),
+            item_block("new", new, reason=Reason.CONTENT, decay=0.8),
         ]
-        stacked = sparse.hstack(scaled, format="csr", dtype=np.float32)
-        stacked.eliminate_zeros()
-        return stacked
+        return blocks + self._priors(interactions, items)
 
-    def _tune(
-        self, interactions: Interactions, items: ItemFeatures, content: sparse.csr_matrix
-    ) -> None:
-        """Search weights_ and half_life_ one after the other, on entries kept from the models."""
-        users, targets, rest = hold_out_newest(
-            interactions, n=self.n_tuned, random_state=self.random_state
-        )
-        if len(users) < FEWEST_TO_TUNE:
-            return
-        model = _stacked(self._parts(rest, items, content))[0]
-        seen = rest.user_items[users]
-        allowed = np.ones(rest.n_items, dtype=bool)
-        wanted = sparse.csr_matrix(
-            (np.ones(len(users), np.float32), (np.arange(len(users)), targets)), shape=seen.shape
-        )
+    def _priors(self, interactions: Interactions, items: ItemFeatures) -> list[Block]:
+        popular = popularity(interactions)
+        people = _people_rows(interactions, self.people_)
+        people_block = plain_block("people", Ask.PEOPLE, people, reason=Reason.PEOPLE, fades=True)
+        # The first row is everybody's mean: it says nothing of the person.
+        people_block.reason[0] = Reason.POPULAR
+        interest = _interest_rows(popular, items.category, self.people_.interests.shape[1])
+        blocks = [
+            people_block,
+            plain_block("interest", Ask.INTEREST, interest, reason=Reason.INTEREST, fades=True),
+        ]
+        week = _week_row(interactions)
+        if week.any():
+            rows = sparse.csr_matrix(week[None, :])
+            blocks.append(plain_block("week", Ask.EVERYBODY, rows, reason=Reason.WEEK))
+        rows = sparse.csr_matrix(popular[None, :])
+        return [*blocks, plain_block("popular", Ask.EVERYBODY, rows, reason=Reason.POPULAR)]
 
-        def score(queries: list[sparse.csr_matrix], weights: dict[str, float]) -> float:
-            found, _ = top_n(
-                self._weighted(queries, weights), model, n=10, masked=seen, allowed=allowed
-            )
-            return float(ndcg_at(found, wanted).mean())
-
-        is_searched = self.half_life is None and interactions.is_ordered
+    def _tune(self, blocks: list[Block], held: HeldOut) -> None:
+        """Search weights_ and half_life_ on entries kept from the blocks."""
+        began = time.monotonic()
+        is_searched = self.half_life is None and self.interactions_.is_ordered
         half_lives = HALF_LIVES if is_searched else (self.half_life_,)
-        by_half_life = {
-            half_life: score(self._part_queries(rest, users, half_life), self.weights_)
+        together = blocks[0]
+        variants = {
+            f"together {half_life}": replace(
+                together, name=f"together {half_life}", decay=0.5 ** (1 / half_life)
+            )
             for half_life in half_lives
         }
-        self.half_life_ = max(by_half_life, key=by_half_life.__getitem__)
-        best = by_half_life[self.half_life_]
-        queries = self._part_queries(rest, users, self.half_life_)
-        for factors in ((0.0, 0.4, 2.5), (0.7, 1.4)):
-            for name in START_WEIGHTS:
-                for factor in factors:
-                    if factor == 0 and name not in OPTIONAL:
-                        continue
-                    tried = {**self.weights_, name: round(self.weights_[name] * factor, 5)}
-                    if (gained := score(queries, tried)) > best + LEAST_GAIN:
-                        best, self.weights_ = gained, tried
-                        break
-        self.tuned_score_ = best
-
-
-def hold_out_newest(
-    interactions: Interactions, *, n: int, random_state: int
-) -> tuple[np.ndarray, np.ndarray, Interactions]:
-    """(users, items, rest): the newest full-weight entry of at most n users with two or more.
-
-    The rest lacks that entry and all later ones of the same users. Of entries of equal order
-    one is drawn.
-    """
-    rng = np.random.default_rng(random_state)
-    sizes = np.diff(interactions.indptr)
-    able = np.flatnonzero(sizes >= 2)
-    users = np.sort(rng.choice(able, size=min(n, len(able)), replace=False))
-    is_kept = np.ones(interactions.n_entries, dtype=bool)
-    held, targets = [], []
-    for user in users:
-        first, last = interactions.indptr[user], interactions.indptr[user + 1]
-        weight, age = interactions.weight[first:last], interactions.age[first:last]
-        full = np.flatnonzero(weight >= weight.max())
-        newest = full[age[full] == age[full].min()]
-        target = int(rng.choice(newest))
-        leaves = age < age[target]
-        leaves[target] = True
-        if leaves.all():
-            continue
-        is_kept[first:last] = ~leaves
-        held.append(user)
-        targets.append(interactions.indices[first + target])
-    return (
-        np.array(held, dtype=np.int64),
-        np.array(targets, dtype=np.int64),
-        interactions.keep(is_kept),
-    )
-
-
-def _stacked(parts: list[_Part]) -> tuple[sparse.csr_matrix, np.ndarray, np.ndarray]:
-    model = sparse.vstack([part.rows for part in parts], format="csr", dtype=np.float32)
-    model.sort_indices()
-    return (
-        model,
-        np.concatenate([part.reason for part in parts]).astype(np.int8),
-        np.concatenate([part.item for part in parts]).astype(np.int32),
-    )
-
-
-def _people_codes(users: UserFeatures) -> sparse.csr_matrix:
-    """(n_users, 1 + n_codes): a one for everybody, then one-hot codes; unknown has no column."""
-    n_users = len(users.age)
-    bands = np.where(np.isnan(users.age), -1, np.digitize(users.age, AGE_BANDS))
-    columns = [sparse.csr_matrix(np.ones((n_users, 1), dtype=np.float32))]
-    for codes in (bands.astype(np.int64), users.gender, users.occupation):
-        known = np.flatnonzero(codes >= 0)
-        columns.append(
-            sparse.csr_matrix(
-                (np.ones(len(known), dtype=np.float32), (known, codes[known])),
-                shape=(n_users, int(codes.max(initial=-1)) + 1),
-            )
+        present = {block.name for block in blocks}
+        start = {name: weight for name, weight in self.weights_.items() if name in present}
+        first = f"together {self.half_life_}"
+        score = MixScore(
+            [*variants.values(), *blocks[1:]],
+            held,
+            self.people_,
+            {**{name: w for name, w in start.items() if name != "together"}, first: 1.0},
         )
-    return sparse.hstack(columns, format="csr", dtype=np.float32)
+
+        def mixed(half_life: float, weights: Mapping[str, float]) -> Rated:
+            named = dict(weights)
+            named[f"together {half_life}"] = named.pop("together")
+            return score(named)
+
+        self.half_life_ = max(half_lives, key=lambda half_life: mixed(half_life, start).value)
+
+        def of_weights(weights: Mapping[str, float]) -> Rated:
+            return mixed(self.half_life_, weights)
+
+        found = search_weights(
+            of_weights,
+            {**start, "new": 0.0},
+            optional=OPTIONAL,
+            seconds=self.tune_seconds,
+        )
+        whole = found["together"] + found.get("next", 0.0)
+        found = most_at_no_loss(of_weights, found, "new", [share * whole for share in NEW_SHARES])
+        self.weights_ = {**dict.fromkeys(START_WEIGHTS, 0.0), **found}
+        named = dict(found)
+        named[f"together {self.half_life_}"] = named.pop("together")
+        self.tuning_ = {
+            "ndcg@10": score.of_whole_histories(named),
+            "seconds": round(time.monotonic() - began, 3),
+            "steps": score.n_steps,
+            "is_ordered": bool(found.get("next")),
+        }
+
+
+def _added(one: ItemProducts | None, other: ItemProducts | None) -> ItemProducts | None:
+    return None if one is None or other is None else one.add(other)
+
+
+def _week_row(interactions: Interactions) -> np.ndarray:
+    """(n_items,) float32: what was done in the last seven days, as a share of the largest."""
+    sums = np.bincount(
+        interactions.indices[interactions.recent],
+        weights=interactions.weight[interactions.recent],
+        minlength=interactions.n_items,
+    )
+    return (sums / max(sums.max(initial=0), 1e-9)).astype(np.float32)
 
 
 def _people_rows(
-    interactions: Interactions, codes: sparse.csr_matrix, *, l2: float = 30.0
+    interactions: Interactions, people: PeopleCodes, *, l2: float = 30.0
 ) -> sparse.csr_matrix:
     """(n_codes, n_items): ridge regression of having an item on codes, the first unpenalised.
 
     On the scale of popularity: a share of the most popular item's.
     """
+    codes = people.codes
     normal = (codes.T @ codes).toarray().astype(np.float64)
     penalty = np.full(len(normal), l2)
     penalty[0] = 1e-6
@@ -337,10 +307,3 @@ def _interest_rows(
         (values[is_in].astype(np.float32), (category[is_in], np.flatnonzero(is_in))),
         shape=(n_categories, len(popular)),
     )
-
-
-def _row_shares(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Rows that sum to one, or to zero where they are empty."""
-    sums = np.asarray(matrix.sum(axis=1)).ravel()
-    scale = np.divide(1, sums, out=np.zeros_like(sums, dtype=np.float64), where=sums > 0)
-    return sparse.csr_matrix(sparse.diags(scale) @ matrix, dtype=np.float32)

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
 
 from analytics.methods.interactions import Interactions
 from analytics.methods.reasons import Reason
-from analytics.methods.recommenders.base import (
-    BaseRecommender,
-    ItemFeatures,
-    UserFeatures,
-    best_of_rows,
-    history_queries,
-    nearest,
-)
+from analytics.methods.recommenders.base import BaseRecommender, ItemFeatures, nearest
+from analytics.methods.recommenders.blocks import Block, item_block
+from analytics.methods.recommenders.people import UserFeatures
 
 
 class ItemKNNRecommender(BaseRecommender):
@@ -39,18 +33,11 @@ class ItemKNNRecommender(BaseRecommender):
         found, scores = self.similar_items(items, n=n)
         return scores, found
 
-    def similar_items(self, items: np.ndarray, *, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
-        """(items, scores), each (len(items), n), nearest first, padded with -1 and 0."""
-        return best_of_rows(self.model_, np.asarray(items), n)
-
     def _fit(
         self, interactions: Interactions, users: UserFeatures, items: ItemFeatures
-    ) -> tuple[sparse.csr_matrix, np.ndarray, np.ndarray]:
-        model = nearest(
+    ) -> list[Block]:
+        rows = nearest(
             interactions.user_items.T.tocsr(), k=self.n_neighbors, shrinkage=self.shrinkage
         )
-        n_items = interactions.n_items
-        return model, np.full(n_items, Reason.HISTORY), np.arange(n_items)
-
-    def _queries(self, users: np.ndarray) -> sparse.csr_matrix:
-        return history_queries(self.interactions_, users, decay=0.5 ** (1 / self.half_life))
+        decay = 0.5 ** (1 / self.half_life)
+        return [item_block("together", rows, reason=Reason.HISTORY, decay=decay)]

@@ -1,27 +1,26 @@
-"""Item-to-item models that the hybrid mixes: each (n_items, n_items), sparse, row i what
-having item i says for every other item."""
+"""Item-to-item models that recommenders are made of: each (n_items, n_items), sparse, row i what
+having item i says for every other item. Of each row the k strongest entries are kept: with 200
+of some 2,000 the measured loss of NDCG@10 is below 0.001."""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
+from scipy import linalg, sparse
 from scipy.linalg import lapack
 
+from analytics.methods.count_kernels import NextProducts
 from analytics.methods.interactions import Interactions
 from analytics.methods.recommenders.base import strongest_per_row
-from analytics.methods.scoring_kernels import next_item_products
 
 
-def closed_form(interactions: Interactions, *, l2: float, k: int) -> sparse.csr_matrix:
+def closed_form(together: np.ndarray, *, l2: float, k: int) -> sparse.csr_matrix:
     """EASE: the linear model of each item on all others, in closed form.
 
     B = -P / diag(P) with P = (X'X + l2 I)^-1 and a zero diagonal (Steck 2019, "Embarrassingly
-    shallow autoencoders for sparse data"). The k strongest of each row are kept: with 200 the
-    measured loss of NDCG@10 is below 0.002.
+    shallow autoencoders for sparse data"). together is X'X (n_items, n_items) float32 and stays
+    as it is.
     """
-    matrix = interactions.user_items
-    gram = (matrix.T @ matrix).toarray()
-    inverse = _ridge_inverse(gram, l2)
+    inverse = _ridge_inverse(together.copy(), l2)
     diagonal = inverse.diagonal().copy()
     blocks = []
     for block in _row_blocks(len(inverse)):
@@ -31,32 +30,38 @@ def closed_form(interactions: Interactions, *, l2: float, k: int) -> sparse.csr_
     return sparse.vstack(blocks, format="csr")
 
 
-def next_item_regression(
-    interactions: Interactions, *, l2: float, k: int, decay: float, window: int
-) -> sparse.csr_matrix:
-    """Ridge regression of each next item on what came before, newer items weighing more.
+def next_item_models(
+    products: NextProducts, *, l2: float, k: int
+) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    """(slow, newest): ridge regression of each next item on what came before it.
 
-    B = (X'WX + l2 I)^-1 X'WY (the SLIT part of Choi and others 2021, "Session-aware linear
-    item-item models"). It weighs against each other what plain rules of "this follows that"
-    count twice.
+    y = x'slow + z'newest, where x is the decayed history and z its newest item alone, so that
+    what the last step says and what the taste of longer standing says are weighed against each
+    other (the SLIT part of Choi and others 2021, "Session-aware linear item-item models", with a
+    second block of features). z'z is diagonal, so that the normal equations need one Cholesky
+    factor of n_items x n_items. The products stay as they are.
     """
-    gram, cross = next_item_products(
-        interactions.indptr,
-        interactions.indices,
-        interactions.weight,
-        interactions.age,
-        n_items=interactions.n_items,
-        decays=decay ** np.arange(window),
+    if not products.newest.any():
+        nothing = sparse.csr_matrix(products.slow.shape, dtype=np.float32)
+        return nothing, nothing.copy()
+    newest = products.newest + np.float32(_penalty(products.newest, l2))
+    scaled = products.slow_newest / newest
+    rest = products.slow - scaled @ products.slow_newest.T
+    rest[np.diag_indices_from(rest)] += _penalty(products.slow.diagonal(), l2)
+    try:
+        factor = linalg.cho_factor(rest, lower=True, overwrite_a=True, check_finite=False)
+    except linalg.LinAlgError as error:
+        raise ArithmeticError(f"the products of earlier entries: {error}") from error
+    slow = linalg.cho_solve(
+        factor,
+        products.slow_next - scaled @ products.newest_next,
+        overwrite_b=True,
+        check_finite=False,
     )
-    if not cross.any():
-        return sparse.csr_matrix(cross.shape, dtype=np.float32)
-    inverse = _ridge_inverse(gram, l2)
-    blocks = []
-    for block in _row_blocks(len(inverse)):
-        rows = inverse[block] @ cross
-        rows[np.arange(len(rows)), np.arange(block.start, block.start + len(rows))] = 0
-        blocks.append(strongest_per_row(rows, k))
-    return sparse.vstack(blocks, format="csr")
+    last = (products.newest_next - products.slow_newest.T @ slow) / newest[:, None]
+    for rows in (slow, last):
+        np.fill_diagonal(rows, 0)
+    return strongest_of(slow, k), strongest_of(last, k)
 
 
 def sequential_rules(
@@ -80,15 +85,24 @@ def sequential_rules(
         )
     n_of_item = np.bincount(items, weights=interactions.weight, minlength=n_items)
     shares = sparse.diags((1 / (n_of_item + support)).astype(np.float32)) @ counts
-    blocks = [strongest_per_row(shares[block], k) for block in _row_blocks(n_items)]
+    return strongest_of(shares.tocsr(), k)
+
+
+def strongest_of(rows: np.ndarray | sparse.csr_matrix, k: int) -> sparse.csr_matrix:
+    """`strongest_per_row` in blocks, so that what it needs beside the rows stays small."""
+    blocks = [strongest_per_row(rows[block], k) for block in _row_blocks(rows.shape[0])]
     return sparse.vstack(blocks, format="csr")
 
 
+def _penalty(diagonal: np.ndarray, l2: float) -> float:
+    """l2, but at most the mean of the diagonal: on little data it must not drown what there is."""
+    mean = float(diagonal.mean())
+    return min(l2, mean) if mean > 0 else l2
+
+
 def _ridge_inverse(gram: np.ndarray, l2: float) -> np.ndarray:
-    """(gram + l2 I)^-1 in the memory of gram; l2 is at most its mean diagonal, so that on
-    little data the penalty does not drown what there is."""
-    mean = float(gram.diagonal().mean())
-    gram[np.diag_indices_from(gram)] += min(l2, mean) if mean > 0 else l2
+    """(gram + l2 I)^-1 in the memory of gram."""
+    gram[np.diag_indices_from(gram)] += _penalty(gram.diagonal(), l2)
     factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1)
     if failed:
         raise ArithmeticError(f"the item products are not positive definite ({failed})")

@@ -7,7 +7,9 @@ from scipy import sparse
 
 from analytics.methods.interactions import Interactions
 from analytics.methods.reasons import Reason
-from analytics.methods.recommenders.base import BaseRecommender, ItemFeatures, UserFeatures
+from analytics.methods.recommenders.base import BaseRecommender, ItemFeatures
+from analytics.methods.recommenders.blocks import Ask, Block, plain_block
+from analytics.methods.recommenders.people import UserFeatures
 
 
 class PopularityRecommender(BaseRecommender):
@@ -18,12 +20,9 @@ class PopularityRecommender(BaseRecommender):
 
     def _fit(
         self, interactions: Interactions, users: UserFeatures, items: ItemFeatures
-    ) -> tuple[sparse.csr_matrix, np.ndarray, np.ndarray]:
-        model = sparse.csr_matrix(popularity(interactions)[None, :])
-        return model, np.array([Reason.POPULAR]), np.array([-1])
-
-    def _queries(self, users: np.ndarray) -> sparse.csr_matrix:
-        return sparse.csr_matrix(np.ones((len(users), 1), dtype=np.float32))
+    ) -> list[Block]:
+        rows = sparse.csr_matrix(popularity(interactions)[None, :])
+        return [plain_block("popular", Ask.EVERYBODY, rows, reason=Reason.POPULAR)]
 
 
 def popularity(interactions: Interactions) -> np.ndarray:
