@@ -233,7 +233,7 @@ def chosen_interest_frame() -> pd.DataFrame:
 def course_frame() -> pd.DataFrame:
     """All courses but drafts. Columns: course_id, category_id, seller_id (int64), level (int8,
     1 to 3), kind (str), price (float64), is_published (bool), title, summary (str), tags
-    (list of str)."""
+    (list of str), published_at (datetime64[us], NaT for never)."""
     rows = Course.objects.exclude(status="draft").order_by("pk")
     return pd.DataFrame(
         list(
@@ -248,6 +248,7 @@ def course_frame() -> pd.DataFrame:
                 "title",
                 "summary",
                 "tags",
+                "published_at",
             )
         ),
         columns=[
@@ -261,10 +262,16 @@ def course_frame() -> pd.DataFrame:
             "title",
             "summary",
             "tags",
+            "published_at",
         ],
     ).assign(
         price=lambda f: f["price"].astype("float64"),
         is_published=lambda f: f["is_published"] == "published",
+        published_at=lambda f: (
+            pd.to_datetime(f["published_at"], utc=True)
+            .dt.tz_localize(None)
+            .astype("datetime64[us]")
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from analytics import frames
 from analytics.methods.interactions import Interactions
-from analytics.methods.recommenders.base import ItemFeatures, UserFeatures
+from analytics.methods.recommenders import ItemFeatures, UserFeatures
 from analytics.models import EventKind
 
 # How much one event of a kind says that a course is wanted, having it being 1. A view may be
@@ -27,6 +27,10 @@ KIND_WEIGHTS = {
     EventKind.PURCHASE: 1.0,
     EventKind.LESSON_PROGRESS: 1.0,
 }
+# Orders are microseconds since 1970 where a time is known, and small numbers where only a position
+# in a source is: nothing on the platform happened before this.
+EARLIEST = 1e14
+WEEK = 7 * 86_400 * 1e6
 TAKEN_KINDS = (EventKind.PURCHASE, EventKind.LESSON_PROGRESS)
 
 
@@ -35,13 +39,18 @@ class LearningData:
     """People, courses and what the ones did with the others, in dense indices.
 
     user_ids (n_users,) and course_ids (n_items,) translate an index into a primary key, both
-    sorted. `pairs` has one row per person and course: user, item (int32 indices), order
-    (float64, larger is later for one person), weight (float32, 0 to 1), is_taken (bool: the
-    person has the course). is_published is (n_items,) bool.
+    sorted; category_ids (n_categories,) and seller_ids (n_items,) do so for the features.
+    published_days (n_items,) float64 is how long each course has been on sale when the data was
+    read (`read_at`), NaN where it never was. `pairs` has one row per person and course: user,
+    item (int32 indices), order (float64, larger is later for one person), weight (float32, 0 to
+    1), is_taken (bool: the person has the course). is_published is (n_items,) bool.
     """
 
     user_ids: np.ndarray
     course_ids: np.ndarray
+    category_ids: np.ndarray
+    seller_ids: np.ndarray
+    published_days: np.ndarray
     pairs: pd.DataFrame
     user_features: UserFeatures
     item_features: ItemFeatures
@@ -50,15 +59,23 @@ class LearningData:
     last_event_id: int
     window_start: datetime | None
     window_end: datetime | None
+    read_at: datetime
 
     def interactions(self, pairs: pd.DataFrame | None = None) -> Interactions:
         """All pairs, or the given part of them, as the recommenders take them."""
         pairs = self.pairs if pairs is None else pairs
+        order = pairs["order"].to_numpy()
+        is_dated = order >= EARLIEST
+        # Of a part that was cut at some moment, that moment is its present.
+        present = self.read_at.timestamp() * 1e6
+        if pairs is not self.pairs:
+            present = order[is_dated].max(initial=EARLIEST)
         return Interactions.from_arrays(
             pairs["user"].to_numpy(),
             pairs["item"].to_numpy(),
             order=pairs["order"].to_numpy(),
             weight=pairs["weight"].to_numpy(),
+            recent=is_dated & (order > present - WEEK),
             n_users=len(self.user_ids),
             n_items=len(self.course_ids),
         )
@@ -75,11 +92,12 @@ class LearningData:
 
 def read_learning_data() -> LearningData:
     """Read the whole history of everybody who allows personalisation."""
+    read_at = timezone.now()
     last_event_id = frames.last_event_id()
     events = frames.event_frame(kinds=frames.INTENT_KINDS, up_to_id=last_event_id)
     events = events.loc[events["course_id"] > 0]
     enrollments = frames.enrollment_frame()
-    people = frames.people_frame(as_of=timezone.now())
+    people = frames.people_frame(as_of=read_at)
     chosen = frames.chosen_interest_frame()
     courses = frames.course_frame()
 
@@ -93,6 +111,12 @@ def read_learning_data() -> LearningData:
     return LearningData(
         user_ids=user_ids,
         course_ids=course_ids,
+        category_ids=np.unique(courses["category_id"].to_numpy()),
+        seller_ids=courses["seller_id"].to_numpy(),
+        published_days=(
+            (pd.Timestamp(read_at).tz_convert("UTC").tz_localize(None) - courses["published_at"])
+            / pd.Timedelta(days=1)
+        ).to_numpy(dtype="float64"),
         pairs=_pairs(events, enrollments, user_ids=user_ids, course_ids=course_ids),
         user_features=_user_features(people, chosen, courses, user_ids=user_ids),
         item_features=_item_features(courses),
@@ -101,6 +125,7 @@ def read_learning_data() -> LearningData:
         last_event_id=last_event_id,
         window_start=_aware(dated.min()) if len(dated) else None,
         window_end=_aware(dated.max()) if len(dated) else None,
+        read_at=read_at,
     )
 
 

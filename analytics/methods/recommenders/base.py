@@ -28,9 +28,7 @@ class ItemFeatures:
     """What is known of items.
 
     category, seller, kind: (n_items,) int32 from 0. level: (n_items,) float64. texts: n_items
-    str, Chinese or English. tags: n_items lists of str. published_days: (n_items,) float64, days
-    since the item came up, NaN unknown. recent: (n_items,) float32, weight of what was done with
-    it in the last seven days of the history that is learned from, 0 where nothing is dated.
+    str, Chinese or English. tags: n_items lists of str.
     """
 
     category: np.ndarray
@@ -39,8 +37,6 @@ class ItemFeatures:
     kind: np.ndarray
     texts: list[str]
     tags: list[list[str]]
-    published_days: np.ndarray | None = None
-    recent: np.ndarray | None = None
 
     @classmethod
     def unknown(cls, n_items: int) -> Self:
