@@ -124,7 +124,9 @@ class HybridRecommender(BaseRecommender):
     ) -> list[Block]:
         content = ContentKNNRecommender(n_neighbors=50).fit(interactions, item_features=items)
         content_rows = content.model_
-        self.weights_ = {**START_WEIGHTS, **(self.weights or {})}
+        self.weights_ = dict(START_WEIGHTS)
+        if self.weights is not None:
+            self.weights_ = {**dict.fromkeys(START_WEIGHTS, 0.0), **self.weights}
         self.half_life_ = self.half_life or HALF_LIVES[1]
         self.tuning_: dict[str, Any] = {}
         if self.half_life is None and not interactions.is_ordered:

@@ -14,7 +14,8 @@ from analytics.methods.ranking_evaluation import (
     recall_at,
 )
 from analytics.methods.recommenders import PopularityRecommender
-from analytics.methods.recommenders.hybrid import HybridRecommender, hold_out_newest
+from analytics.methods.recommenders.hybrid import HybridRecommender
+from analytics.methods.recommenders.tuning import HeldOut, hold_out_newest
 
 
 def wanted(*rows: list[int]) -> sparse.csr_matrix:
@@ -108,14 +109,12 @@ def test_the_search_for_weights_holds_out_the_newest_and_forgets_what_came_later
         n_users=3,
         n_items=4,
     )
-    users, items, rest = hold_out_newest(data, n=10, random_state=0)
+    held = hold_out_newest(data, n=10, random_state=0)
     # User 0 only looked at item 3, after taking item 2; user 1 has nothing but one entry.
-    assert dict(zip(users.tolist(), items.tolist(), strict=True)) == {0: 2, 2: 2}
-    assert rest.user_items.toarray().astype(bool).tolist() == [
-        [True, True, False, False],
-        [True, False, False, False],
-        [False, True, False, False],
-    ]
+    assert dict(zip(held.users.tolist(), held.targets.tolist(), strict=True)) == {0: 2, 2: 2}
+    rest = [[True, True, False, False], [True, False, False, False], [False, True, False, False]]
+    assert data.keep(held.is_kept).user_items.toarray().astype(bool).tolist() == rest
+    assert held.rest.user_items.toarray().astype(bool).tolist() == [rest[0], rest[2]]
 
 
 def test_tuning_sees_the_training_rows_and_no_other(monkeypatch) -> None:
@@ -128,10 +127,10 @@ def test_tuning_sees_the_training_rows_and_no_other(monkeypatch) -> None:
     train, test = data.keep(~is_last), data.keep(is_last)
     asked: list[tuple[Interactions, np.ndarray, np.ndarray]] = []
 
-    def watched(interactions: Interactions, **how: int):
-        users, targets, rest = hold_out_newest(interactions, **how)
-        asked.append((interactions, users, targets))
-        return users, targets, rest
+    def watched(interactions: Interactions, **how: int) -> HeldOut:
+        held = hold_out_newest(interactions, **how)
+        asked.append((interactions, held.users, held.targets))
+        return held
 
     monkeypatch.setattr("analytics.methods.recommenders.hybrid.hold_out_newest", watched)
     evaluate_recommender(

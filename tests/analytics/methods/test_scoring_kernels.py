@@ -7,8 +7,7 @@ import pytest
 from scipy import sparse
 
 from analytics.methods import scoring_kernels
-from analytics.methods.interactions import Interactions
-from analytics.methods.scoring_kernels import explain, next_item_products, top_n
+from analytics.methods.scoring_kernels import explain, scores_at, top_n
 
 
 @pytest.fixture
@@ -70,27 +69,13 @@ def test_a_list_holds_what_the_dense_product_says() -> None:
     assert scores.tolist() == [[8, 3, 3, 0]]
 
 
-def test_the_products_of_next_items_are_equal_and_right_by_hand(rng) -> None:
-    users = rng.integers(0, 50, 600)
-    data = Interactions.from_arrays(
-        users,
-        rng.integers(0, 20, 600),
-        order=rng.integers(0, 12, 600),
-        weight=rng.random(600) + 0.1,
-        n_users=50,
-        n_items=20,
-    )
-    arrays = (data.indptr, data.indices, data.weight, data.age)
-    decays = 0.5 ** np.arange(4)
-    compiled = next_item_products(*arrays, n_items=20, decays=decays, use_numba=True)
-    plain = next_item_products(*arrays, n_items=20, decays=decays, use_numba=False)
-    np.testing.assert_allclose(compiled, plain, rtol=1e-4, atol=1e-5)
-
-    three = Interactions.from_arrays(
-        np.zeros(3, int), np.array([0, 1, 2]), order=np.arange(3), n_users=1, n_items=3
-    )
-    _, cross = next_item_products(
-        *(three.indptr, three.indices, three.weight, three.age), n_items=3, decays=decays
-    )
-    expected = np.array([[0, 1, 0.5], [0, 0, 1], [0, 0, 0]]) / np.sqrt(3)
-    np.testing.assert_allclose(cross, expected, rtol=1e-6)
+def test_the_scores_of_some_items_are_those_of_the_whole_product(rng) -> None:
+    queries = sparse.random(40, 30, density=0.2, format="csr", dtype=np.float32, random_state=1)
+    model = sparse.random(30, 25, density=0.3, format="csr", dtype=np.float32, random_state=2)
+    model.sort_indices()
+    items = rng.integers(-1, 25, (40, 6)).astype(np.int32)
+    whole = (queries @ model).toarray()
+    expected = np.where(items >= 0, np.take_along_axis(whole, np.maximum(items, 0), axis=1), 0)
+    for use_numba in (True, False):
+        found = scores_at(queries, model, items, use_numba=use_numba)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)

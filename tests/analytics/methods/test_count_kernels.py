@@ -1,0 +1,87 @@
+"""What follows what is counted alike by both ways, and right by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analytics.methods.count_kernels import next_products, together_products
+from analytics.methods.interactions import Interactions
+
+DECAYS, TAILS = 0.5 ** np.arange(4), 0.9 ** np.arange(6)
+
+
+@pytest.fixture
+def data() -> Interactions:
+    rng = np.random.default_rng(7)
+    return Interactions.from_arrays(
+        rng.integers(0, 50, 600),
+        rng.integers(0, 20, 600),
+        order=rng.integers(0, 12, 600),
+        weight=rng.random(600) + 0.1,
+        n_users=50,
+        n_items=20,
+    )
+
+
+def test_both_ways_count_the_same(data) -> None:
+    together = [
+        together_products(data.indptr, data.indices, data.weight, n_items=20, use_numba=one)
+        for one in (True, False)
+    ]
+    np.testing.assert_allclose(*together, rtol=1e-4)
+    arrays = (data.indptr, data.indices, data.weight, data.age)
+    following = [
+        next_products(*arrays, n_items=20, decays=DECAYS, tails=TAILS, use_numba=one)
+        for one in (True, False)
+    ]
+    for name, compiled, plain in zip(following[0]._fields, *following, strict=True):
+        np.testing.assert_allclose(compiled, plain, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_what_stands_together_is_the_product_of_the_histories(data) -> None:
+    found = together_products(data.indptr, data.indices, data.weight, n_items=20)
+    expected = (data.user_items.T @ data.user_items).toarray()
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("use_numba", [True, False])
+def test_three_steps_are_counted_right_by_hand(use_numba) -> None:
+    three = Interactions.from_arrays(
+        np.zeros(3, int), np.array([0, 1, 2]), order=np.arange(3), n_users=1, n_items=3
+    )
+    found = next_products(
+        *(three.indptr, three.indices, three.weight, three.age),
+        n_items=3,
+        decays=DECAYS,
+        tails=TAILS,
+        use_numba=use_numba,
+    )
+    # The second step (one is later: 0.9) comes after 0; the third after 1 and, half, after 0.
+    row, last = 0.9 / np.sqrt(3), 1 / np.sqrt(3)
+    np.testing.assert_allclose(
+        found.slow_next, [[0, row, 0.5 * last], [0, 0, last], [0, 0, 0]], rtol=1e-6
+    )
+    np.testing.assert_allclose(found.newest_next, [[0, row, 0], [0, 0, last], [0, 0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(found.newest, [row, last, 0], rtol=1e-6)
+    np.testing.assert_allclose(
+        found.slow,
+        [[row + 0.25 * last, 0.5 * last, 0], [0.5 * last, last, 0], [0, 0, 0]],
+        rtol=1e-6,
+    )
+    np.testing.assert_allclose(
+        found.slow_newest, [[row, 0.5 * last, 0], [0, last, 0], [0, 0, 0]], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("use_numba", [True, False])
+def test_where_no_order_is_known_nothing_follows(use_numba) -> None:
+    alike = Interactions.from_arrays(np.zeros(3, int), np.array([0, 1, 2]), n_users=1, n_items=3)
+    found = next_products(
+        *(alike.indptr, alike.indices, alike.weight, alike.age),
+        n_items=3,
+        decays=DECAYS,
+        tails=TAILS,
+        use_numba=use_numba,
+    )
+    assert not any(part.any() for part in found)
