@@ -219,7 +219,8 @@ class HybridRecommender(BaseRecommender):
     def _tune(self, blocks: list[Block], held: HeldOut) -> None:
         """Search weights_ and half_life_ on entries kept from the blocks."""
         began = time.monotonic()
-        is_searched = self.half_life is None and self.interactions_.is_ordered
+        may_be_ordered = self.interactions_.is_ordered
+        is_searched = self.half_life is None and may_be_ordered
         half_lives = HALF_LIVES if is_searched else (self.half_life_,)
         together = blocks[0]
         variants = {
@@ -243,7 +244,17 @@ class HybridRecommender(BaseRecommender):
             named[f"together {half_life}"] = named.pop("together")
             return score(named)
 
-        self.half_life_ = max(half_lives, key=lambda half_life: mixed(half_life, start).value)
+        # Newer courses can tell more than older ones only where the order says something.
+        alike = {**start, "next": 0.0}
+        tried = {half_life: mixed(half_life, alike) for half_life in half_lives}
+        longest = half_lives[-1]
+        best = max(half_lives, key=lambda half_life: tried[half_life].value)
+        is_ordered = may_be_ordered and (
+            not is_searched or tried[best].gain_over(tried[longest]) > 0
+        )
+        self.half_life_ = best if is_ordered else longest
+        if not is_ordered:
+            start = alike
 
         def of_weights(weights: Mapping[str, float]) -> Rated:
             return mixed(self.half_life_, weights)
@@ -263,7 +274,7 @@ class HybridRecommender(BaseRecommender):
             "ndcg@10": score.of_whole_histories(named),
             "seconds": round(time.monotonic() - began, 3),
             "steps": score.n_steps,
-            "is_ordered": bool(found.get("next")),
+            "is_ordered": is_ordered,
         }
 
 

@@ -25,8 +25,8 @@ EVERY = 4
 NEWCOMER_SHARE = 0.3
 FACTORS = (0.5, 2.0, 0.75, 1.35, 0.0, 5.0)
 # A gain must be larger than so many standard errors of the difference, row by row: what a slice
-# of some thousand histories seems to say is not always so.
-CERTAINTY = 1.0
+# of some thousand histories seems to say is not always so. A loss counts sooner.
+CERTAINTY, LOSS_CERTAINTY = 1.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ class Rated:
     value: float
     rows: np.ndarray
 
-    def gain_over(self, other: Rated) -> float:
+    def gain_over(self, other: Rated, *, certainty: float = CERTAINTY) -> float:
         """By how much it is better, 0 where that may be chance."""
         difference = self.rows - other.rows
-        noise = CERTAINTY * float(difference.std()) / np.sqrt(max(len(difference), 1))
+        noise = certainty * float(difference.std()) / np.sqrt(max(len(difference), 1))
         gain = self.value - other.value
         return gain if gain > noise else 0.0
 
@@ -208,7 +208,7 @@ def most_at_no_loss(
     without = score(chosen)
     for candidate in candidates:
         tried = {**weights, name: float(f"{candidate:.5g}")}
-        if without.gain_over(score(tried)) > 0:
+        if without.gain_over(score(tried), certainty=LOSS_CERTAINTY) > 0:
             break
         chosen = tried
     return chosen
