@@ -153,7 +153,8 @@ class HybridRecommender(BaseRecommender):
     def _products(self, interactions: Interactions, users: np.ndarray) -> ItemProducts | None:
         if interactions.n_items > self.max_dense_items:
             return None
-        has_next = interactions.is_ordered and interactions.n_items <= self.max_next_items
+        # Of some users none may have an order while others have.
+        has_next = self.interactions_.is_ordered and interactions.n_items <= self.max_next_items
         how = Counting(
             decay=self.next_decay,
             window=self.window,
@@ -185,7 +186,7 @@ class HybridRecommender(BaseRecommender):
                 item_block("next", slow, reason=Reason.NEXT, decay=self.next_decay),
                 item_block("next", newest, reason=Reason.NEXT, decay=0.0),
             ]
-        elif interactions.is_ordered:
+        elif self.interactions_.is_ordered:
             rules = sequential_rules(interactions, k=k, decay=0.8, window=10)
             blocks.append(item_block("next", rules, reason=Reason.NEXT, decay=0.8))
         n_learners = np.bincount(interactions.indices, minlength=n_items)
