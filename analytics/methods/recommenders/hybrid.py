@@ -36,21 +36,20 @@ from analytics.methods.recommenders.tuning import (
 # Where the search for a mix starts, and what is used when there are too few people to search.
 # The last four are what a newcomer's list is made of.
 START_WEIGHTS = {
-    "together": 0.3,
+    "together": 0.5,
     "next": 1.0,
-    "content": 0.03,
-    "new": 0.05,
+    "content": 0.05,
     "people": 0.05,
     "interest": 0.1,
     "week": 0.02,
     "popular": 0.02,
 }
 # A part that a newcomer needs is never switched off by people who have a history.
-OPTIONAL = ("together", "next", "content", "week")
+OPTIONAL = ("together", "next", "week")
 HALF_LIVES = (1.5, 3.0, 8.0, 100.0)
-# Tried for the part for new courses, as shares of what the collaborative parts weigh together.
-NEW_SHARES = (0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.14)
-# What content says of a course with so many learners counts half in the part for new courses.
+# By how much content may weigh more than is best on the average, for new courses.
+CARRY_FACTORS = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
+# What content says of a course with so many learners counts half of what it says of a new one.
 FEW_LEARNERS = 5.0
 FEWEST_TO_TUNE = 50
 
@@ -59,15 +58,15 @@ class HybridRecommender(BaseRecommender):
     """A weighted sum of item-to-item models over the decayed history, content and priors.
 
     together: EASE, or item-kNN past max_dense_items; next: regression of the next item on the
-    decayed history and on its newest item, or rules of what follows what past
-    max_next_items, or nothing where no order is known; content: content kNN, and new: the same
-    for courses with few learners; people: ridge regression on age band, gender and occupation,
-    and interest: what is popular in the chosen categories, both gone once a history weighs
-    PRIOR_UNTIL; week: what was popular in the last seven days; popular: what fills the rest.
+    decayed history and on its newest item, or rules of what follows what past max_next_items, or
+    nothing where no order is known; content: content kNN, the less the more learners a course
+    has; people: ridge regression on age band, gender and occupation, and interest: what is
+    popular in the chosen categories, both gone once a history weighs PRIOR_UNTIL; week: what was
+    popular in the last seven days; popular: what fills the rest.
 
     The weights, and the half-life of the history for `together`, are searched on the newest item
-    of at most n_tuned users, which the models of the search have not seen; then all is fitted on
-    everything. Whether the order tells anything is found out by the same search: where it does
+    of at most n_tuned users (a third of all, where there are few), which the models of the search
+    have not seen; then all is fitted on everything. Whether the order tells anything is found out by the same search: where it does
     not, the parts that need it end at 0.
 
     n_neighbors: neighbours kept per item and model. l2, next_l2: ridge penalties. next_decay,
@@ -92,7 +91,7 @@ class HybridRecommender(BaseRecommender):
         tail: float = 0.93,
         max_dense_items: int = 10_000,
         max_next_items: int = 5_000,
-        n_tuned: int = 4_000,
+        n_tuned: int = 6_000,
         tune_seconds: float = 2.0,
         weights: dict[str, float] | None = None,
         half_life: float | None = None,
@@ -135,7 +134,12 @@ class HybridRecommender(BaseRecommender):
         if self.weights is not None:
             products = self._products(interactions, everybody)
         else:
-            held = hold_out_newest(interactions, n=self.n_tuned, random_state=self.random_state)
+            # Of a small market most must stay, or the search would tune a model that knows nothing.
+            held = hold_out_newest(
+                interactions,
+                n=min(self.n_tuned, max(interactions.n_users // 3, FEWEST_TO_TUNE)),
+                random_state=self.random_state,
+            )
             # The others are counted once, for the search and for the fit.
             products = self._products(interactions, np.setdiff1d(everybody, held.users))
             if len(held.users) >= FEWEST_TO_TUNE:
@@ -190,13 +194,10 @@ class HybridRecommender(BaseRecommender):
             rules = sequential_rules(interactions, k=k, decay=0.8, window=10)
             blocks.append(item_block("next", rules, reason=Reason.NEXT, decay=0.8))
         n_learners = np.bincount(interactions.indices, minlength=n_items)
-        carried = sparse.diags((FEW_LEARNERS / (FEW_LEARNERS + n_learners)).astype(np.float32))
-        new = sparse.csr_matrix(content @ carried, dtype=np.float32)
-        new.sort_indices()
-        blocks += [
-            item_block("content", content, reason=Reason.CONTENT, decay=0.8),
-            item_block("new", new, reason=Reason.CONTENT, decay=0.8),
-        ]
+        fading = sparse.diags((FEW_LEARNERS / (FEW_LEARNERS + n_learners)).astype(np.float32))
+        carried = sparse.csr_matrix(content @ fading, dtype=np.float32)
+        carried.sort_indices()
+        blocks.append(item_block("content", carried, reason=Reason.CONTENT, decay=0.8))
         return blocks + self._priors(interactions, items)
 
     def _priors(self, interactions: Interactions, items: ItemFeatures) -> list[Block]:
@@ -245,9 +246,9 @@ class HybridRecommender(BaseRecommender):
             named[f"together {half_life}"] = named.pop("together")
             return score(named)
 
-        # Newer courses can tell more than older ones only where the order says something.
-        alike = {**start, "next": 0.0}
-        tried = {half_life: mixed(half_life, alike) for half_life in half_lives}
+        # Newer courses can tell more than older ones only where the order says something. Asked
+        # of this part alone: beside others a half-life also changes how much it weighs.
+        tried = {half_life: mixed(half_life, {"together": 1.0}) for half_life in half_lives}
         longest = half_lives[-1]
         best = max(half_lives, key=lambda half_life: tried[half_life].value)
         is_ordered = may_be_ordered and (
@@ -255,19 +256,18 @@ class HybridRecommender(BaseRecommender):
         )
         self.half_life_ = best if is_ordered else longest
         if not is_ordered:
-            start = alike
+            start["next"] = 0.0
 
         def of_weights(weights: Mapping[str, float]) -> Rated:
             return mixed(self.half_life_, weights)
 
         found = search_weights(
             of_weights,
-            {**start, "new": 0.0},
+            start,
             optional=OPTIONAL,
             seconds=self.tune_seconds,
         )
-        whole = found["together"] + found.get("next", 0.0)
-        found = most_at_no_loss(of_weights, found, "new", [share * whole for share in NEW_SHARES])
+        found = most_at_no_loss(of_weights, found, "content", CARRY_FACTORS)
         self.weights_ = {**dict.fromkeys(START_WEIGHTS, 0.0), **found}
         named = dict(found)
         named[f"together {self.half_life_}"] = named.pop("together")

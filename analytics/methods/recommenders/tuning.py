@@ -23,10 +23,10 @@ N_OF_MIX, N_OF_BLOCK = 40, 8
 NEWCOMERS = (0, 1, 3)
 EVERY = 4
 NEWCOMER_SHARE = 0.3
-FACTORS = (0.5, 2.0, 0.75, 1.35, 0.0, 5.0)
+FACTORS = (0.5, 2.0, 0.75, 1.35, 0.0)
 # A gain must be larger than so many standard errors of the difference, row by row: what a slice
-# of some thousand histories seems to say is not always so. A loss counts sooner.
-CERTAINTY, LOSS_CERTAINTY = 1.0, 0.5
+# of some thousand histories seems to say is not always so.
+CERTAINTY = 1.0
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ class Rated:
     value: float
     rows: np.ndarray
 
-    def gain_over(self, other: Rated, *, certainty: float = CERTAINTY) -> float:
+    def gain_over(self, other: Rated) -> float:
         """By how much it is better, 0 where that may be chance."""
         difference = self.rows - other.rows
-        noise = certainty * float(difference.std()) / np.sqrt(max(len(difference), 1))
+        noise = CERTAINTY * float(difference.std()) / np.sqrt(max(len(difference), 1))
         gain = self.value - other.value
         return gain if gain > noise else 0.0
 
@@ -198,17 +198,15 @@ def most_at_no_loss(
     score: Callable[[Mapping[str, float]], Rated],
     weights: Mapping[str, float],
     name: str,
-    candidates: Sequence[float],
+    factors: Sequence[float],
 ) -> dict[str, float]:
-    """The weights with the largest of the candidates (ascending) for `name` that loses nothing.
-
-    A loss within what chance makes is none.
-    """
-    chosen = {**weights, name: 0.0}
-    without = score(chosen)
-    for candidate in candidates:
-        tried = {**weights, name: float(f"{candidate:.5g}")}
-        if without.gain_over(score(tried), certainty=LOSS_CERTAINTY) > 0:
+    """The weights with that of `name` times the largest of the factors (ascending) that loses
+    nothing. A loss within what chance makes is none."""
+    chosen = dict(weights)
+    best = score(weights)
+    for factor in factors:
+        tried = {**weights, name: float(f"{weights[name] * factor:.5g}")}
+        if best.gain_over(score(tried)) > 0:
             break
         chosen = tried
     return chosen
