@@ -66,8 +66,8 @@ class HybridRecommender(BaseRecommender):
 
     The weights, and the half-life of the history for `together`, are searched on the newest item
     of at most n_tuned users (a third of all, where there are few), which the models of the search
-    have not seen; then all is fitted on everything. Whether the order tells anything is found out by the same search: where it does
-    not, the parts that need it end at 0.
+    have not seen; then all is fitted on everything. Whether the order tells anything is found out
+    by the same search: where it does not, the parts that need it end at 0.
 
     n_neighbors: neighbours kept per item and model. l2, next_l2: ridge penalties. next_decay,
     window, tail: see `products.Counting`. max_dense_items, max_next_items: above them nothing
