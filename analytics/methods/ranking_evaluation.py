@@ -18,6 +18,8 @@ from scipy import sparse
 from analytics.methods.process_memory import resident_mb
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from analytics.methods.interactions import Interactions
     from analytics.methods.recommenders.base import BaseRecommender, ItemFeatures, UserFeatures
 
@@ -80,6 +82,7 @@ def evaluate_recommender(
             n=CUTOFF,
             exclude_seen=exclude is None,
             exclude=None if exclude is None else exclude[users],
+            with_reasons=False,
         ).items
         done = time.perf_counter()
     wanted = test.user_items[users]
@@ -95,6 +98,32 @@ def evaluate_recommender(
         "recommend_seconds": round(done - fitted, 3),
         "peak_mb": round(peak[0], 1),
     }
+
+
+class LeakFound(Exception):
+    """Something that is asked for was in what the answer is learned from."""
+
+
+def assert_no_leak(train: pd.DataFrame, test: pd.DataFrame) -> None:
+    """Make sure that nothing of the test is in the train part.
+
+    Both have columns user, item and order. Raises LeakFound for a pair of user and item that is in
+    both, and for anything that somebody did later than the first item that is asked of them.
+    """
+    both = train.merge(test, on=["user", "item"], how="inner")
+    if len(both):
+        user, item = both.loc[both.index[0], ["user", "item"]]
+        raise LeakFound(
+            f"{len(both)} pair(s) stand in both parts, the first of user {user} and item {item}"
+        )
+    asked = test.groupby("user")["order"].min()
+    late = train.loc[train["order"] > train["user"].map(asked)]
+    if len(late):
+        user, item = late.loc[late.index[0], ["user", "item"]]
+        raise LeakFound(
+            f"{len(late)} entries are later than what is asked for, the first of user {user} and "
+            f"item {item}"
+        )
 
 
 def choose_served(scores: Sequence[dict[str, Any]]) -> str:

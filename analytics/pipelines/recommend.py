@@ -1,47 +1,69 @@
-"""Recommendations: score every method on held-out courses, fit the best, store its lists."""
+"""Recommendations: score every method on held-out courses, fit the best, serve its arrays."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from django.conf import settings
 from django.db import transaction
+from scipy import sparse
 
-from analytics.methods.ranking_evaluation import choose_served, evaluate_recommender
+from analytics.methods.interactions import Interactions
+from analytics.methods.list_figures import (
+    age_shares,
+    capped_lists,
+    coverage,
+    newcomer_figures,
+    rare_figures,
+    seller_shares,
+)
+from analytics.methods.pushing import Before, list_shares, trust_of, watch_for_pushes
+from analytics.methods.ranking_evaluation import (
+    CUTOFF,
+    assert_no_leak,
+    choose_served,
+    evaluate_recommender,
+    ndcg_at,
+)
 from analytics.methods.reasons import Reason
 from analytics.methods.recommenders import (
     BaseRecommender,
     ContentKNNRecommender,
     DemographicKNNRecommender,
+    EASERecommender,
     HybridRecommender,
     ItemKNNRecommender,
     PopularityRecommender,
 )
-from analytics.models import (
-    ModelRun,
-    PopularCourses,
-    RunOutcome,
-    Task,
-)
+from analytics.methods.served_model import ServedModel
+from analytics.model_files import BadModelFile, drop_old_files, load_arrays, save_arrays
+from analytics.models import ModelRun, PopularCourses, RunOutcome, Task
 from analytics.pipelines.learning_data import LearningData, read_learning_data
 from analytics.pipelines.runs import keep_out, recorded_run, serve
-from analytics.pipelines.writing import BATCH, upsert_values
+
+
+def _hybrid() -> HybridRecommender:
+    return HybridRecommender(tune_seconds=settings.TUNE_SECONDS, backend=settings.FIT_BACKEND)
+
 
 METHODS: dict[str, Callable[[], BaseRecommender]] = {
     "popularity": PopularityRecommender,
     "demographic_knn": DemographicKNNRecommender,
     "item_knn": ItemKNNRecommender,
     "content_knn": ContentKNNRecommender,
-    "hybrid": HybridRecommender,
+    "ease": EASERecommender,
+    "hybrid": _hybrid,
 }
-# Stored per person: what a page shows, and as much again for courses that are withdrawn or
-# bought before the next fit.
-LIST_LENGTH = 24
-N_NEIGHBOURS = 12
+# Above so many courses the closed form alone would take minutes and a gigabyte.
+MOST_DENSE = 10_000
+# What popularity keeps: a page's worth, and as much again for what a person has.
+N_POPULAR = 48
 # People scored per method in a scheduled fit; `evaluate` scores everybody.
 SCORED_PEOPLE = 10_000
 # A fit is kept out when its score is below that of the served one by more than this share
@@ -94,32 +116,57 @@ def score_methods(
     data: LearningData, *, split: str = "last", limit: int | None = None
 ) -> list[dict[str, Any]]:
     """Fit and score every method on one split; see `evaluate_recommender` for the metrics."""
-    return [score for score, _tuned in _scored_methods(data, split=split, limit=limit)]
+    return [score for score, _fitted in _scored_methods(data, split=split, limit=limit)]
 
 
 def _scored_methods(
     data: LearningData, *, split: str, limit: int | None
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """The score of each method, and the parameters that its fit found by search."""
+) -> Iterator[tuple[dict[str, Any], BaseRecommender]]:
+    """The score of each method, and what was fitted for it."""
+    held = held_out(data, split=split, limit=limit)
+    if held is None:
+        return
+    for name in methods_for(data):
+        recommender = METHODS[name]()
+        score = evaluate_recommender(
+            recommender,
+            held.train,
+            held.test,
+            user_features=data.user_features,
+            item_features=data.item_features,
+            exclude=held.had,
+            users=held.users,
+        )
+        yield {"method": name, **score}, recommender
+
+
+@dataclass(frozen=True)
+class Split:
+    """What is learned from and what is asked for: train and test Interactions, had (n_users,
+    n_items) what is never recommended again, users (n_asked,) who are asked."""
+
+    train: Interactions
+    test: Interactions
+    had: sparse.csr_matrix
+    users: np.ndarray
+
+
+def held_out(data: LearningData, *, split: str, limit: int | None) -> Split | None:
+    """One split of the data, checked for leaks; None where nothing can be held out."""
     train, test = SPLITS[split](data.pairs)
     if test.empty:
-        return
+        return None
+    assert_no_leak(train, test)
     users = np.unique(test["user"])
     if limit is not None and limit < len(users):
         users = np.sort(np.random.default_rng(SEED).choice(users, size=limit, replace=False))
-    history, held_out, had = data.interactions(train), data.interactions(test), data.taken(train)
-    for name, make in METHODS.items():
-        recommender = make()
-        score = evaluate_recommender(
-            recommender,
-            history,
-            held_out,
-            user_features=data.user_features,
-            item_features=data.item_features,
-            exclude=had,
-            users=users,
-        )
-        yield {"method": name, **score}, recommender.tuned_parameters()
+    return Split(data.interactions(train), data.interactions(test), data.taken(train), users)
+
+
+def methods_for(data: LearningData) -> list[str]:
+    """The methods that can be fitted on a catalogue of this size."""
+    too_large = {"ease"} if len(data.course_ids) > MOST_DENSE else set()
+    return [name for name in METHODS if name not in too_large]
 
 
 def refresh_recommendations(
@@ -128,12 +175,12 @@ def refresh_recommendations(
     force: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> ModelRun:
-    """Score all methods, fit the best (or `method`), store its lists, and serve them.
+    """Score all methods, fit the best (or `method`), keep its arrays in a file, and serve them.
 
     A fit that scores worse than the served one is kept out unless `force`. Raises
     NothingToLearn on an empty market, which leaves what is served in place.
     """
-    with recorded_run(Task.RECOMMEND) as run:
+    with recorded_run(Task.RECOMMEND) as run, _workers():
         say("reading what viewers did")
         data = read_learning_data()
         run.window_start, run.window_end = data.window_start, data.window_end
@@ -141,33 +188,171 @@ def refresh_recommendations(
         if data.pairs.empty or not data.is_published.any():
             raise NothingToLearn("there is no published course that anybody looked at yet")
         say(f"scoring {len(METHODS)} methods")
-        tuned: dict[str, dict[str, Any]] = {}
         run.scores = []
-        for score, found in _scored_methods(data, split="last", limit=SCORED_PEOPLE):
+        scored: dict[str, BaseRecommender] = {}
+        for score, fitted in _scored_methods(data, split="last", limit=SCORED_PEOPLE):
             run.scores.append(score)
-            tuned[score["method"]] = found
+            scored[score["method"]] = fitted
         run.method = method or (choose_served(run.scores) if run.scores else "popularity")
+        _refuse_what_is_no_number(run)
         if (loss := _loss_against_served(run)) and not force:
             keep_out(run, loss)
             return run
         say(f"fitting {run.method} on everything")
-        # What was searched for while scoring, on a part of the same history, is not searched again.
-        recommender = METHODS[run.method]().set_params(**tuned.get(run.method, {}))
-        run.parameters = {
-            name: value for name, value in recommender.get_params().items() if _is_plain(value)
-        }
-        began = time.monotonic()
-        recommender.fit(
-            data.interactions(),
-            user_features=data.user_features,
-            item_features=data.item_features,
-        )
-        run.fit_seconds = round(time.monotonic() - began, 3)
-        say(f"writing lists for {len(data.user_ids)} people")
-        run.n_results = _store(run, recommender, data)
+        recommender, alarms = _fitted(run, data, scored.get(run.method))
+        say("seeing what its lists show")
+        run.figures = {**_figures(data, recommender, scored), "alarms": alarms}
+        run.message = _alarm_text(alarms)
+        _store(run, recommender, data)
         serve(run)
-        _drop_rows_of_older_runs(run)
+        _drop_what_is_older(run)
     return run
+
+
+@contextmanager
+def _workers() -> Iterator[None]:
+    """The cluster that counts the parts of a fit, where one is set."""
+    if settings.FIT_BACKEND != "dask":
+        yield
+        return
+    from distributed import Client  # only hosts of a cluster have it installed
+
+    with Client(settings.DASK_SCHEDULER, set_as_default=True):
+        yield
+
+
+def _fitted(
+    run: ModelRun, data: LearningData, scored: BaseRecommender | None
+) -> tuple[BaseRecommender, list[dict[str, Any]]]:
+    """The run's method fitted on everything, pushed courses held back, and what looks pushed."""
+    # What was searched for while scoring, on a part of the same history, is not searched again.
+    tuned = scored.tuned_parameters() if scored else {}
+    recommender = METHODS[run.method]().set_params(**tuned)
+    run.parameters = {
+        name: value for name, value in recommender.get_params().items() if _is_plain(value)
+    }
+    histories, taken = data.interactions(), data.taken()
+    began = time.monotonic()
+    trust = trust_of(histories, rng_seed=SEED)
+    recommender.fit(
+        trust.applied(histories),
+        user_features=data.user_features,
+        item_features=data.item_features,
+    )
+    run.fit_seconds = round(time.monotonic() - began, 3)
+    recommender.interactions_ = histories
+    factors, alarms = watch_for_pushes(
+        recommender,
+        histories,
+        taken,
+        _before(data),
+        SEED,
+        trust=trust,
+        candidates=data.is_published,
+    )
+    if (factors < 1).any():
+        recommender.damp(factors)
+    return recommender, [alarm.figure(data.course_ids) for alarm in alarms]
+
+
+def _before(data: LearningData) -> Before | None:
+    """What the served version knew of each course, where its file can be read."""
+    served = ModelRun.objects.served(Task.RECOMMEND)
+    if served is None:
+        return None
+    try:
+        arrays = load_arrays(served)
+    except BadModelFile:
+        # Without its file nothing is known of it; the fit goes on as the first one did.
+        return None
+    return Before.aligned(
+        data.course_ids,
+        then_ids=arrays["course_ids"],
+        n_learners=arrays["n_learners"],
+        n_people=int(arrays["n_people"]),
+        list_shares=arrays["list_shares"].astype(np.float64),
+        is_established=data.user_ids <= int(arrays["last_user_id"]),
+    )
+
+
+def _figures(
+    data: LearningData, recommender: BaseRecommender, scored: dict[str, BaseRecommender]
+) -> dict[str, Any]:
+    """What the lists of a sample of people show, and how newcomers and new courses fare."""
+    rng = np.random.default_rng(SEED)
+    n_people = len(data.user_ids)
+    users = np.sort(rng.choice(n_people, size=min(n_people, SCORED_PEOPLE), replace=False))
+    taken = data.taken()
+    lists = _shown(data, recommender, users, taken)
+    figures: dict[str, Any] = {
+        "coverage": coverage(lists, data.is_published),
+        "sellers": seller_shares(lists, data.seller_ids, data.is_published),
+        "ages": age_shares(lists, data.published_days, data.is_published),
+        "tuning": getattr(recommender, "tuning_", {}),
+    }
+    held = held_out(data, split="last", limit=SCORED_PEOPLE)
+    judged = next((one for one in scored.values() if type(one) is type(recommender)), None)
+    if held is None or judged is None:
+        return figures
+    figures["tuning"] = getattr(judged, "tuning_", {})
+    wanted = held.test.user_items[held.users]
+    had = held.had[held.users]
+
+    def found(method: BaseRecommender) -> np.ndarray:
+        return method.recommend(
+            held.users, n=CUTOFF, exclude_seen=False, exclude=had, with_reasons=False
+        ).items
+
+    own = found(judged)
+    figures["served_ndcg@10"] = round(
+        float(ndcg_at(_shown(data, judged, held.users, held.had), wanted).mean()), 4
+    )
+    figures["newcomers"] = newcomer_figures(
+        np.diff(had.indptr), own, found(scored["popularity"]), wanted
+    )
+    collaborative = scored.get("ease") or scored["item_knn"]
+    figures["rare"] = rare_figures(
+        own,
+        found(collaborative),
+        wanted,
+        np.bincount(held.train.indices, minlength=held.train.n_items),
+    )
+    return figures
+
+
+def _shown(
+    data: LearningData, recommender: BaseRecommender, users: np.ndarray, taken: sparse.csr_matrix
+) -> np.ndarray:
+    """The top-ten lists of users as pages show them: no seller has more than its share."""
+    ranked = recommender.recommend(
+        users,
+        n=CUTOFF * 4,
+        exclude_seen=False,
+        exclude=taken[users],
+        candidates=data.is_published,
+        with_reasons=False,
+    )
+    return capped_lists(
+        ranked.items,
+        data.seller_ids,
+        n=CUTOFF,
+        share=settings.RECOMMEND_SELLER_SHARE,
+        n_sellers=len(np.unique(data.seller_ids[data.is_published])),
+    )
+
+
+def _alarm_text(alarms: list[dict[str, Any]]) -> str:
+    if not alarms:
+        return ""
+    courses = ", ".join(f"#{alarm['course']}" for alarm in alarms[:5])
+    return f"{len(alarms)} course(s) look pushed by made-up people: {courses}."
+
+
+def _refuse_what_is_no_number(run: ModelRun) -> None:
+    for score in run.scores:
+        for name, value in score.items():
+            if isinstance(value, float) and not np.isfinite(value):
+                raise ArithmeticError(f"{name} of {score['method']} is {value}")
 
 
 def _is_plain(value: Any) -> bool:
@@ -198,103 +383,58 @@ def _score_of(run: ModelRun) -> dict[str, float] | None:
     return None
 
 
-def _store(run: ModelRun, recommender: BaseRecommender, data: LearningData) -> int:
-    """Write the lists under the new run, where nobody reads them until it is served."""
-    n_rows = sum(
-        upsert_values(Recommendation, rows, key=["run", "user"])
-        for rows in _lists(run, recommender, data)
-    )
-    popular = PopularityRecommender().fit(
-        data.interactions(),
-        user_features=data.user_features,
-        item_features=data.item_features,
-    )
-    nobody = popular.recommend(
-        np.array([0]), n=LIST_LENGTH * 2, exclude_seen=False, candidates=data.is_published
-    )
+def _store(run: ModelRun, recommender: BaseRecommender, data: LearningData) -> None:
+    """Write the arrays to a file of the run, and what is popular beside it.
+
+    Raises BadArrays where a process that serves would refuse them.
+    """
+    arrays = {
+        **recommender.arrays(),
+        "course_ids": data.course_ids.astype(np.int64),
+        "category_ids": data.category_ids.astype(np.int64),
+        "list_shares": list_shares(
+            recommender,
+            recommender.interactions_,
+            data.taken(),
+            rng_seed=SEED,
+            candidates=data.is_published,
+        ).astype(np.float32),
+        "last_user_id": np.array(data.user_ids.max(initial=0), dtype=np.int64),
+    }
+    if not len(arrays["similar_data"]):
+        arrays |= _similar_by_content(data)
+    ServedModel(arrays)
+    save_arrays(run, arrays)
+    ranked = np.argsort(-arrays["popular"], kind="stable")
+    ranked = ranked[data.is_published[ranked]][:N_POPULAR]
     PopularCourses.objects.create(
         run=run,
         items=[
-            [int(data.course_ids[item]), round(float(score), 6), int(Reason.POPULAR), None]
-            for item, score in zip(nobody.items[0], nobody.scores[0], strict=True)
-            if item >= 0
+            [
+                int(data.course_ids[item]),
+                round(float(arrays["popular"][item]), 6),
+                int(Reason.POPULAR),
+                None,
+            ]
+            for item in ranked
         ],
     )
-    _store_neighbours(run, recommender, data)
-    return n_rows
+    run.n_results = len(data.course_ids)
 
 
-def _lists(
-    run: ModelRun, recommender: BaseRecommender, data: LearningData
-) -> Iterator[list[dict[str, Any]]]:
-    """Rows of some thousand people at a time, by column, with the list as JSON."""
-    taken = data.taken()
-    step = 10_000
-    for start in range(0, len(data.user_ids), step):
-        users = np.arange(start, min(start + step, len(data.user_ids)), dtype=np.int32)
-        found = recommender.recommend(
-            users,
-            n=LIST_LENGTH,
-            exclude_seen=False,
-            exclude=taken[users],
-            candidates=data.is_published,
-        )
-        course_ids = np.where(found.items >= 0, data.course_ids[found.items], 0)
-        because_ids = data.course_ids[found.because].astype(object)
-        because_ids[found.because < 0] = None
-        columns = zip(
-            data.user_ids[users].tolist(),
-            course_ids.tolist(),
-            np.round(found.scores.astype("float64"), 6).tolist(),
-            found.reasons.tolist(),
-            because_ids.tolist(),
-            # Short lists are padded at their end.
-            (found.items >= 0).sum(axis=1).tolist(),
-            strict=True,
-        )
-        yield [
-            {
-                "run": run.pk,
-                "user": user_id,
-                "items": json.dumps(list(zip(*lists, strict=True))[:n]),
-            }
-            for user_id, *lists, n in columns
-        ]
-
-
-def _store_neighbours(run: ModelRun, recommender: BaseRecommender, data: LearningData) -> None:
-    """Similar courses: by the fitted method where it knows neighbours of items, else by content."""
-    if not hasattr(recommender, "similar_items"):
-        recommender = ContentKNNRecommender().fit(
-            data.interactions(), user_features=data.user_features, item_features=data.item_features
-        )
-    items = np.arange(len(data.course_ids), dtype=np.int32)
-    alike, scores = recommender.similar_items(items, n=N_NEIGHBOURS)
-    CourseNeighbours.objects.bulk_create(
-        [
-            CourseNeighbours(
-                run=run,
-                course_id=int(course_id),
-                items=[
-                    [int(data.course_ids[other]), round(float(score), 6)]
-                    for other, score in zip(row, row_scores, strict=True)
-                    if other >= 0 and data.is_published[other]
-                ],
-            )
-            for course_id, row, row_scores in zip(data.course_ids, alike, scores, strict=True)
-        ],
-        batch_size=BATCH,
+def _similar_by_content(data: LearningData) -> dict[str, np.ndarray]:
+    """Of a method that knows no neighbours of courses: those that are alike by content."""
+    content = ContentKNNRecommender().fit(
+        data.interactions(), user_features=data.user_features, item_features=data.item_features
     )
+    return {name: part for name, part in content.arrays().items() if name.startswith("similar_")}
 
 
-def _drop_rows_of_older_runs(run: ModelRun) -> None:
-    """Delete the lists of earlier runs in short transactions; their run records stay."""
+def _drop_what_is_older(run: ModelRun) -> None:
+    """The popular courses and files that no run needs any more; the run records stay."""
     older = ModelRun.objects.filter(task=Task.RECOMMEND, pk__lt=run.pk).exclude(
         outcome=RunOutcome.RUNNING
     )
-    for table in (Recommendation, CourseNeighbours, PopularCourses):
-        while keys := list(
-            table.objects.filter(run__in=older).values_list("pk", flat=True)[: BATCH * 5]
-        ):
-            with transaction.atomic():
-                table.objects.filter(pk__in=keys).delete()
+    with transaction.atomic():
+        PopularCourses.objects.filter(run__in=older).delete()
+    drop_old_files()

@@ -53,9 +53,12 @@ def recorded_run(task: Task) -> Iterator[ModelRun]:
 
 @transaction.atomic
 def serve(run: ModelRun) -> None:
-    """Show the results of `run` from now on. The rows of older runs may go after that."""
+    """Show the results of `run` from now on, with all that the run says of them.
+
+    What belongs to older runs may go after that.
+    """
     run.outcome = RunOutcome.SERVED
-    run.save(update_fields=["outcome"])
+    run.save()
     ServedRun.objects.update_or_create(
         task=run.task, defaults={"run": run, "since": timezone.now()}
     )
