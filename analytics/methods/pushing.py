@@ -1,0 +1,396 @@
+"""Pushed courses: made-up people must neither bring a course into many lists nor go unnoticed.
+
+Three things, each on its own and all together:
+
+1. Before a fit, `trust_of` tells from the histories alone which learners of which course look
+   made up (see `push_signs`), and `Trust.applied` lets a fit learn less from them.
+2. After it, `watch_for_pushes` holds back courses that come into more lists than they should: at
+   most LARGEST_RISE more than under the last served version, and, where most learners are not
+   trusted, no more than courses with as many trusted learners come into. A course that people
+   really begin to love thus rises by LARGEST_RISE per fit and not faster: that is the price.
+3. Courses that grew by made-up people, or by more than chance since the last version, are told
+   of in alarms, whether or not anything was held back.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from scipy import sparse
+
+from analytics.methods.interactions import Interactions
+from analytics.methods.push_signs import FEWEST_COURSES, N_SAMPLED, SIGNS, SignReader, Signs
+from analytics.methods.recommenders.base import BaseRecommender
+
+# Shares of lists. The brake aims below what is promised (2 points), since it is set on a sample.
+LARGEST_RISE = 0.02
+AIMED_RISE = 0.015
+# An alarm is given from so many learners on, as a share of all people: those not trusted, or
+# those beyond what the course's share under the last version explains.
+ALARM_SHARE = 0.02
+# So many standard deviations beyond it, against chance in small markets.
+ALARM_CERTAINTY = 4.0
+# More of its learners in a cell than this share of courses have is much.
+MUCH, MUCH_OF_SUSPECT = 0.98, 0.9
+# With this share of its learners in such excess a course is looked at whole; with the second its
+# lists are held to what its trusted learners explain, and an alarm may be given.
+SUSPECT, PUSHED = 0.15, 0.35
+# Whoever is trusted less is left out of what is told of other courses.
+FEW_TRUST = 0.5
+# What is left of an entry that is not trusted: nothing, but it stays an entry.
+LEAST_TRUST = 0.01
+N_MEASURED = 10_000
+N_LISTED = 10
+# Courses that tell how many lists one with as many learners comes into.
+N_LIKE_IT = 15
+ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How much a fit should learn from each entry.
+
+    of_entry (n_entries,) float32 from LEAST_TRUST to 1. n_trusted (n_items,) float64: learners,
+    each as far as trusted. n_made_up (n_items,) float64: the rest of them, but for whom all but
+    the length of their histories is as usual. n_learners (n_items,) int64.
+    """
+
+    of_entry: np.ndarray
+    n_trusted: np.ndarray
+    n_made_up: np.ndarray
+    n_learners: np.ndarray
+
+    def applied(self, interactions: Interactions) -> Interactions:
+        """The same histories, of which a fit learns what can be trusted."""
+        return replace(interactions, weight=interactions.weight * self.of_entry)
+
+    @property
+    def is_pushed(self) -> np.ndarray:
+        """(n_items,) bool: much of what the course has of learners looks made up."""
+        return self.n_made_up > PUSHED * np.maximum(self.n_learners, 1)
+
+
+def trust_of(interactions: Interactions, *, rng_seed: int) -> Trust:
+    """Compare the learners of each course with those of the others.
+
+    In a market with fewer than FEWEST_COURSES courses to compare, everything is trusted.
+    """
+    trust = np.ones(interactions.n_entries, dtype=np.float32)
+    n_made_up = np.zeros(interactions.n_items)
+    n_learners = np.bincount(interactions.indices, minlength=interactions.n_items)
+    reader = SignReader(interactions, np.random.default_rng(rng_seed))
+    courses = reader.courses()
+    if len(courses) >= FEWEST_COURSES:
+        sampled = [reader.read(int(item), n_most=N_SAMPLED) for item in courses]
+        shares = {
+            sign: np.sort([signs.shares(sign, np.ones(len(signs.places))) for signs in sampled], 0)
+            for sign in SIGNS
+        }
+        usual = {sign: np.median(values, axis=0) for sign, values in shares.items()}
+        much = {sign: _quantile_of_others(values, MUCH) for sign, values in shares.items()}
+        less = {
+            sign: _quantile_of_others(values, MUCH_OF_SUSPECT) for sign, values in shares.items()
+        }
+        excess = np.array([1 - _trusted(signs, much, usual).mean() for signs in sampled])
+        is_made_up = np.zeros(interactions.n_users, dtype=bool)
+        # The most suspect first: whom it exposes says nothing against what else they took.
+        for place in np.argsort(-excess, kind="stable")[: int((excess >= SUSPECT).sum())]:
+            item = int(courses[place])
+            again = reader.read(item, n_most=N_SAMPLED, left_out=is_made_up)
+            if 1 - _trusted(again, much, usual).mean() < SUSPECT:
+                continue
+            whole = reader.read(item, left_out=is_made_up)
+            trusted = _trusted(whole, less, usual)
+            trust[whole.places] = trusted
+            n_made_up[item] = (1 - trusted)[whole.is_odd].sum()
+            if n_made_up[item] > PUSHED * n_learners[item]:
+                is_made_up[interactions.users[whole.places[trusted < FEW_TRUST]]] = True
+    n_trusted = np.bincount(interactions.indices, weights=trust, minlength=interactions.n_items)
+    return Trust(
+        of_entry=np.maximum(trust, np.float32(LEAST_TRUST)),
+        n_trusted=n_trusted,
+        n_made_up=n_made_up,
+        n_learners=n_learners,
+    )
+
+
+def _quantile_of_others(ascending: np.ndarray, share: float) -> np.ndarray:
+    """(n_cells,) of sorted (n_courses, n_cells): the quantile without the largest, so that a
+    course is not compared with itself."""
+    return np.asarray(ascending[int(share * (len(ascending) - 2))])
+
+
+def _trusted(signs: Signs, much: dict[str, np.ndarray], usual: dict[str, np.ndarray]) -> np.ndarray:
+    """(n_learners,) float32 trust: sign after sign, cells with too many learners are brought down
+    to the share that is usual, beside what the cells without excess hold."""
+    n_learners = len(signs.places)
+    trust = np.ones(n_learners, dtype=np.float32)
+    for sign in SIGNS:
+        shares = signs.shares(sign, trust)
+        bound = np.maximum(much[sign], 1 / max(n_learners, 1))
+        is_excess = shares > bound + 2 * np.sqrt(bound * (1 - bound) / max(n_learners, 1))
+        if not is_excess.any():
+            continue
+        rest = max(1 - float(shares[is_excess].sum()), 0.02)
+        wanted = usual[sign][is_excess] * rest / (1 - min(float(usual[sign][is_excess].sum()), 0.9))
+        kept = np.ones(len(shares), dtype=np.float32)
+        kept[is_excess] = np.minimum(wanted / shares[is_excess], 1)
+        cells = signs.cells[sign]
+        trust *= np.where(cells >= 0, kept[cells], 1)
+    return trust
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the last served version knew and showed, by the items of now; 0 for new ones.
+
+    n_learners (n_items,) int64; n_people; list_shares (n_items,) float64: of the top-ten lists of
+    the people of then (see `list_shares`), the share with the item, as served.
+    is_established (n_users,) bool: which people of now it knew; None where that is not told.
+    """
+
+    n_learners: np.ndarray
+    n_people: int
+    list_shares: np.ndarray
+    is_established: np.ndarray | None = None
+
+    @classmethod
+    def aligned(
+        cls,
+        course_ids: np.ndarray,
+        *,
+        then_ids: np.ndarray,
+        n_learners: np.ndarray,
+        n_people: int,
+        list_shares: np.ndarray,
+        is_established: np.ndarray | None = None,
+    ) -> Self:
+        """From arrays by the courses of then (n_then,), then_ids sorted."""
+        at = np.searchsorted(then_ids, course_ids)
+        at = np.minimum(at, max(len(then_ids) - 1, 0))
+        is_known = then_ids[at] == course_ids if len(then_ids) else np.zeros(len(course_ids), bool)
+        return cls(
+            n_learners=np.where(is_known, n_learners[at], 0) if len(then_ids) else is_known * 0,
+            n_people=n_people,
+            list_shares=np.where(is_known, list_shares[at], 0.0)
+            if len(then_ids)
+            else is_known * 0.0,
+            is_established=is_established,
+        )
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A course that may be pushed.
+
+    n_new: learners since the last version, or, without one, those not trusted; share_new: of all
+    people. lists_before: share of top-ten lists under the last version, or, without one, what
+    courses with as many trusted learners have; lists_unbraked: what this fit would have given;
+    lists_now: what it gives.
+    """
+
+    item: int
+    n_new: int
+    share_new: float
+    lists_before: float
+    lists_unbraked: float
+    lists_now: float
+
+    def figure(self, course_ids: np.ndarray) -> dict[str, Any]:
+        """As it stands among the figures of a model run."""
+        return {
+            "course": int(course_ids[self.item]),
+            "kind": "pushed",
+            "n_new": self.n_new,
+            "share_new": round(self.share_new, 4),
+            "lists_before": round(self.lists_before, 4),
+            "lists_unbraked": round(self.lists_unbraked, 4),
+            "lists_now": round(self.lists_now, 4),
+        }
+
+
+def watch_for_pushes(
+    recommender: BaseRecommender,
+    interactions: Interactions,
+    taken: sparse.csr_matrix,
+    before: Before | None,
+    rng_seed: int,
+    *,
+    trust: Trust | None = None,
+    candidates: np.ndarray | None = None,
+) -> tuple[np.ndarray, list[Alarm]]:
+    """Factors (n_items,) float32 for `recommender.damp`, and alarms; nothing is changed.
+
+    recommender: fitted, best on `trust.applied(interactions)`. interactions: whole histories, as
+    they are asked for lists. taken (n_users, n_items): what is left out of a person's list.
+    before: None for the first version. trust: of these interactions, told anew where it is not
+    given. candidates (n_items,) bool: what may be shown.
+    """
+    rng = np.random.default_rng(rng_seed)
+    trust = trust if trust is not None else trust_of(interactions, rng_seed=rng_seed)
+    lists = Lists(recommender, interactions, taken, candidates)
+    people = measured_people(lists.n_users, before.is_established if before else None, rng)
+    # The second half checks what was found on the first.
+    halves = (people[::2], people[1::2]) if len(people) < lists.n_users else (people,)
+    unbraked = lists.shares(people)
+    usual = usual_shares(trust, unbraked)
+    allowed = allowed_shares(trust, unbraked, usual, before)
+    factors = lists.factors(halves, allowed)
+    is_alarming, n_new = grown(trust, before, lists.n_users)
+    now = lists.shares(people, factors) if (factors < 1).any() else unbraked
+    held_to = before.list_shares if before else usual
+    alarms = [
+        Alarm(
+            item=int(item),
+            n_new=int(n_new[item]),
+            share_new=float(n_new[item] / max(lists.n_users, 1)),
+            lists_before=float(held_to[item]),
+            lists_unbraked=float(unbraked[item]),
+            lists_now=float(now[item]),
+        )
+        for item in np.flatnonzero(is_alarming)
+    ]
+    return factors, sorted(alarms, key=lambda alarm: -alarm.n_new)
+
+
+def list_shares(
+    recommender: BaseRecommender,
+    interactions: Interactions,
+    taken: sparse.csr_matrix,
+    *,
+    rng_seed: int,
+    candidates: np.ndarray | None = None,
+) -> np.ndarray:
+    """(n_items,) float64: the share of top-ten lists with each item, of a sample of people; what
+    `Before` needs at the next fit. The recommender as it is served, damped."""
+    lists = Lists(recommender, interactions, taken, candidates)
+    people = measured_people(lists.n_users, None, np.random.default_rng(rng_seed))
+    return lists.shares(people)
+
+
+def measured_people(
+    n_users: int, is_measured: np.ndarray | None, rng: np.random.Generator
+) -> np.ndarray:
+    """Everybody, or N_MEASURED of them, ascending."""
+    people = np.arange(n_users) if is_measured is None else np.flatnonzero(is_measured)
+    if len(people) <= N_MEASURED:
+        return people
+    return np.sort(rng.choice(people, N_MEASURED, replace=False))
+
+
+def usual_shares(trust: Trust, shares: np.ndarray) -> np.ndarray:
+    """(n_items,) float64: which share of lists courses with as many trusted learners come into,
+    three quarters of them at most; of the courses that nothing is said against."""
+    fair = np.flatnonzero(~trust.is_pushed & (trust.n_learners > 0))
+    if not len(fair):
+        return shares.copy()
+    fair = fair[np.argsort(trust.n_trusted[fair], kind="stable")]
+    at = np.searchsorted(trust.n_trusted[fair], trust.n_trusted)
+    width = min(N_LIKE_IT, len(fair))
+    first = np.clip(at - width // 2, 0, len(fair) - width)
+    near = fair[first[:, None] + np.arange(width)]
+    return np.asarray(np.quantile(shares[near], 0.75, axis=1))
+
+
+def allowed_shares(
+    trust: Trust, unbraked: np.ndarray, usual: np.ndarray, before: Before | None
+) -> np.ndarray:
+    """(n_items,) the largest share of lists that each item may have."""
+    trusted_part = trust.n_trusted / np.maximum(trust.n_learners, 1)
+    explained = np.maximum(usual, trusted_part * unbraked)
+    if before is None:
+        return np.where(trust.is_pushed, explained, 1.0)
+    risen = before.list_shares + AIMED_RISE
+    return np.where(
+        trust.is_pushed, np.minimum(risen, np.maximum(explained, before.list_shares)), risen
+    )
+
+
+def grown(trust: Trust, before: Before | None, n_people: int) -> tuple[np.ndarray, np.ndarray]:
+    """(is_alarming (n_items,) bool, n_new (n_items,)): see `Alarm`.
+
+    Against a version before, what counts is growth beyond the old share of all people; in both
+    cases at least ALARM_SHARE of all people.
+    """
+    is_alarming = trust.is_pushed & (trust.n_made_up >= ALARM_SHARE * n_people)
+    n_new = np.round(trust.n_made_up).astype(np.int64)
+    if before is not None:
+        old = before.n_learners / max(before.n_people, 1)
+        beyond = trust.n_learners - old * n_people
+        # The old share is itself known from a sample of people only.
+        noise = np.sqrt(
+            n_people * old * (1 - np.minimum(old, 1)) * (1 + n_people / max(before.n_people, 1))
+        )
+        is_alarming |= (beyond >= ALARM_SHARE * n_people) & (beyond > ALARM_CERTAINTY * noise)
+        n_new = np.maximum(trust.n_learners - before.n_learners, 0)
+    return is_alarming, n_new
+
+
+class Lists:
+    """Top-ten lists of whole histories under some factors, without touching the recommender."""
+
+    def __init__(
+        self,
+        recommender: BaseRecommender,
+        interactions: Interactions,
+        taken: sparse.csr_matrix,
+        candidates: np.ndarray | None,
+    ) -> None:
+        self.recommender = copy.copy(recommender)
+        self.recommender.interactions_ = interactions
+        self.model = recommender.model_
+        self.taken = taken
+        self.candidates = candidates
+        self.n_users, self.n_items = interactions.n_users, interactions.n_items
+
+    def ranked(
+        self, people: np.ndarray, factors: np.ndarray | None, n: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(items, scores), each (len(people), n)."""
+        self.recommender.model_ = self.model
+        if factors is not None:
+            damped = self.model.copy()
+            damped.data *= factors[damped.indices]
+            self.recommender.model_ = damped
+        found = self.recommender.recommend(
+            people,
+            n=n,
+            exclude_seen=False,
+            exclude=self.taken[people],
+            candidates=self.candidates,
+            with_reasons=False,
+        )
+        return found.items, found.scores
+
+    def shares(self, people: np.ndarray, factors: np.ndarray | None = None) -> np.ndarray:
+        """(n_items,) float64, of the lists of some people."""
+        items, _ = self.ranked(people, factors, N_LISTED)
+        counts = np.bincount(items[items >= 0], minlength=self.n_items)
+        return counts / max(len(people), 1)
+
+    def factors(self, samples: Sequence[np.ndarray], allowed: np.ndarray) -> np.ndarray:
+        """(n_items,) float32: the largest factors with which no item passes its allowed share.
+
+        A list loses an item once its damped score falls to that of the eleventh, so that the
+        factor is a quantile of those ratios. Holding one item back lets others in: some rounds.
+        """
+        factors = np.ones(self.n_items, dtype=np.float32)
+        for _ in range(ROUNDS):
+            is_done = True
+            for people in samples:
+                items, scores = self.ranked(people, factors, N_LISTED + 1)
+                listed = items[:, :N_LISTED]
+                counts = np.bincount(listed[listed >= 0], minlength=self.n_items)
+                for item in np.flatnonzero(counts > allowed * len(people)):
+                    row, column = np.nonzero(listed == item)
+                    ratios = np.sort(scores[row, N_LISTED] / scores[row, column])
+                    n_kept = int(allowed[item] * len(people))
+                    factors[item] *= np.float32(0.9999 * ratios[n_kept])
+                    is_done = False
+            if is_done:
+                break
+        return factors
