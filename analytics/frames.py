@@ -232,8 +232,8 @@ def chosen_interest_frame() -> pd.DataFrame:
 
 def course_frame() -> pd.DataFrame:
     """All courses but drafts. Columns: course_id, category_id, seller_id (int64), level (int8,
-    1 to 3), kind (str), price (float64), is_published (bool), title, summary (str), tags
-    (list of str), published_at (datetime64[us], NaT for never)."""
+    1 to 3), kind (str), price (float64), currency (str), is_published (bool), title, summary
+    (str), tags (list of str), published_at (datetime64[us], NaT for never)."""
     rows = Course.objects.exclude(status="draft").order_by("pk")
     return pd.DataFrame(
         list(
@@ -244,6 +244,7 @@ def course_frame() -> pd.DataFrame:
                 "level",
                 "kind",
                 "list_price",
+                "currency",
                 "status",
                 "title",
                 "summary",
@@ -258,6 +259,7 @@ def course_frame() -> pd.DataFrame:
             "level",
             "kind",
             "price",
+            "currency",
             "is_published",
             "title",
             "summary",
@@ -431,6 +433,22 @@ def paid_lines(*, since: datetime | None) -> Iterator[list[PaidLine]]:
         last = entries[-1]
         rows = charges.filter(pk__in=entries).order_by("pk", "order__lines__pk")
         yield [PaidLine(*row) for row in rows.values_list(*columns)]
+
+
+class BoughtLine(NamedTuple):
+    """What one line of an order cost, beside the list price of that moment."""
+
+    line_id: int
+    currency: str
+    list_price: Decimal
+    price: Decimal
+
+
+def bought_lines(user_ids: Sequence[int]) -> list[BoughtLine]:
+    """All lines that some people ordered, paid or not, of at most FEW people."""
+    rows = Purchase.objects.filter(order__buyer__in=user_ids).order_by("pk")
+    columns = ("pk", "order__currency", "list_price", "price")
+    return [BoughtLine(*row) for row in rows.values_list(*columns)]
 
 
 def session_frame() -> pd.DataFrame:

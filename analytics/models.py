@@ -263,7 +263,8 @@ class Profile(models.Model):
 class ProfileCorrection(models.Model):
     """What one person said of one part of their profile: switched off, or put right.
 
-    `subject` is "hours", "price", "stage", "engagement", or "interest:" and the id of a category.
+    `subject` is "interests" (all), "hours", "price", "stage", "engagement", or "interest:" and the
+    id of a category.
     `value` is what they put in its place, None where it is only switched off.
     """
 

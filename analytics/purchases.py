@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+
+import pandas as pd
 
 from analytics import frames
 from analytics.models import Event, EventKind
@@ -49,3 +52,35 @@ def record_purchases(*, since: datetime | None, now: datetime) -> int:
             ignore_conflicts=True,
         )
     return n_lines
+
+
+def lines_of_purchases(events: pd.DataFrame) -> dict[int, frames.BoughtLine]:
+    """The line of an order behind each purchase event that has one, by the id of the event.
+
+    `events` has the columns id, user_id and kind of `frames.event_frame`. Imported purchases
+    have no line: what they would have cost without a promotion or a coupon is not known.
+    """
+    bought = events.loc[events["kind"] == EventKind.PURCHASE, ["id", "user_id"]]
+    found: dict[int, frames.BoughtLine] = {}
+    for people, event_ids in _few_people(bought):
+        lines = {uuid_of_line(line.line_id): line for line in frames.bought_lines(people)}
+        for key, pk in _uuids_of(event_ids) if lines else ():
+            if key in lines:
+                found[pk] = lines[key]
+    return found
+
+
+def _few_people(bought: pd.DataFrame) -> Iterator[tuple[list[int], list[int]]]:
+    """The people of the events and their events, a few people at a time."""
+    by_person = bought.sort_values(["user_id", "id"])
+    people = by_person["user_id"].unique()
+    for start in range(0, len(people), frames.FEW):
+        some = people[start : start + frames.FEW]
+        first, last = by_person["user_id"].searchsorted([some[0], some[-1] + 1])
+        yield some.tolist(), by_person["id"].iloc[first:last].tolist()
+
+
+def _uuids_of(event_ids: list[int]) -> Iterator[tuple[uuid.UUID, int]]:
+    for start in range(0, len(event_ids), frames.FEW):
+        rows = Event.objects.filter(pk__in=event_ids[start : start + frames.FEW])
+        yield from rows.values_list("uuid", "pk")

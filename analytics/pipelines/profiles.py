@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,23 +15,20 @@ from django.db import transaction
 from django.utils import timezone
 
 from analytics import frames
-from analytics.methods.profiles import (
+from analytics.methods.derived_profile import (
     GONE_AFTER,
     NEWCOMER_FOR,
     SLIPPING_AFTER,
-    State,
+    Corrections,
     derive,
-    merged,
     price_bounds,
-    sums_of_actions,
 )
+from analytics.methods.profiles import State, merged, sums_of_actions
 from analytics.models import EventKind, ModelRun, Profile, ServedRun, Stage, Task
 from analytics.pipelines.runs import recorded_run, serve
 from analytics.pipelines.writing import BATCH, upsert_values
-from analytics.purchases import record_purchases
-
-# Raised when the rules of a profile change: profiles of an older build are made anew.
-BUILD = 1
+from analytics.profile_rows import BUILD, apply_corrections, columns_of, read_corrections
+from analytics.purchases import lines_of_purchases, record_purchases
 
 # How much one event of a kind tells of an interest, in hundredths of a course taken.
 INTEREST_WEIGHTS = {
@@ -48,6 +45,9 @@ INTEREST_WEIGHTS = {
 # Being shown something is not activity; everything else that a person does is.
 ACTIVE_KINDS = tuple(kind for kind in EventKind if kind != EventKind.IMPRESSION)
 
+NOTHING_SAID = Corrections()
+JSON_COLUMNS = ("interests", "favourite_hours", "price", "engagement")
+
 # An event whose transaction was still open during the last build has an id below the last
 # one that was read. So many ids are counted again to find out.
 TAIL = 10_000
@@ -59,18 +59,19 @@ class Overtaken(Exception):
 
 @dataclass(frozen=True)
 class _Sources:
-    """What a build reads beside events: people and courses, once."""
+    """What a build reads beside events: people, what they said, and courses, once."""
 
     people: set[int]
     chosen: dict[int, list[int]]
+    corrections: dict[int, Corrections]
     courses: pd.DataFrame
-    bounds: tuple[float, float]
+    bounds: dict[str, tuple[float, float]]
 
 
 def refresh_profiles(*, everything: bool = False, now: datetime | None = None) -> ModelRun:
     """Add the new events to the profiles, or build all of them anew from all events.
 
-    Both give the same rows for the same events, courses and moment. Whoever refuses
+    Both give the same rows for the same events, courses, corrections and moment. Whoever refuses
     personalisation loses their profile; whoever allows it (again) gets one from their whole
     history. A build from the start is made where sums cannot be built on: before the first,
     after a change of rules or of price bands, and when events came in behind the last one read.
@@ -86,7 +87,7 @@ def refresh_profiles(*, everything: bool = False, now: datetime | None = None) -
         run.method = "new events" if base else "whole history"
         run.parameters = {
             "build": BUILD,
-            "price_bounds": list(sources.bounds),
+            "price_bounds": _as_json(sources.bounds),
             "tail_from": max(run.last_event_id - TAIL, 0),
         }
         run.parameters["tail_count"] = frames.event_count(
@@ -104,6 +105,7 @@ def refresh_profiles(*, everything: bool = False, now: datetime | None = None) -
             _forget(sources.people)
             if base:
                 _move_stages(now)
+            _take_over_corrections(sources, now=now)
             # With the sums, or a crash right after would add the same events again.
             run.save()
             serve(run)
@@ -121,14 +123,28 @@ def _read_sources() -> _Sources:
     return _Sources(
         people=frames.personalised_people(),
         chosen=by_person,
+        corrections=read_corrections(),
         courses=courses,
-        bounds=price_bounds(courses.loc[courses["is_published"], "price"].to_numpy()),
+        bounds=_bounds_of(courses[courses["is_published"]]),
     )
+
+
+def _bounds_of(courses: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """The bounds of the price bands, of each currency that courses with a price are sold in."""
+    found = {
+        str(currency): price_bounds(prices.to_numpy())
+        for currency, prices in courses.groupby("currency")["price"]
+    }
+    return {currency: bounds for currency, bounds in found.items() if bounds}
+
+
+def _as_json(bounds: dict[str, tuple[float, float]]) -> dict[str, list[float]]:
+    return {currency: list(both) for currency, both in bounds.items()}
 
 
 def _can_build_on(before: ModelRun, sources: _Sources) -> bool:
     told = before.parameters
-    if told.get("build") != BUILD or told.get("price_bounds") != list(sources.bounds):
+    if told.get("build") != BUILD or told.get("price_bounds") != _as_json(sources.bounds):
         return False
     n_now = frames.event_count(after_id=told["tail_from"], up_to_id=before.last_event_id)
     return n_now <= told["tail_count"]
@@ -203,7 +219,15 @@ def _actions(events: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
     weights[[int(k) for k in INTEREST_WEIGHTS]] = list(INTEREST_WEIGHTS.values())
     list_price = np.append(courses["price"].to_numpy(), -1.0)[place]
     price = np.where(value >= 0, value, list_price)
-    is_purchase = kind == EventKind.PURCHASE
+    currency = np.append(courses["currency"].to_numpy(), "").astype("object")[place]
+    is_reduced = np.full(len(events), -1, dtype="int8")
+    lines = lines_of_purchases(events)
+    for row in np.flatnonzero(np.isin(events["id"].to_numpy(), list(lines))):
+        line = lines[int(events["id"].iloc[row])]
+        price[row], currency[row] = float(line.price), line.currency
+        if line.list_price > 0:
+            is_reduced[row] = line.price < line.list_price
+    is_paid = (kind == EventKind.PURCHASE) & (price >= 0) & (currency != "")
     is_live = events["live_session_id"].to_numpy() > 0
 
     def counted(of: EventKind, amount: np.ndarray) -> np.ndarray:
@@ -217,9 +241,9 @@ def _actions(events: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
             "weight": np.where(is_known, weights[kind], 0),
             "occurred_at": events["occurred_at"],
             "session_id": events["live_session_id"],
-            "price_cents": np.where(is_purchase & (price >= 0), np.round(price * 100), -1).astype(
-                "int64"
-            ),
+            "price_cents": np.where(is_paid, np.round(price * 100), -1).astype("int64"),
+            "currency": currency,
+            "is_reduced": is_reduced,
             "watched": counted(EventKind.WATCH, np.maximum(np.round(value), 0)),
             "chats": counted(EventKind.CHAT, ones),
             "likes": counted(EventKind.LIKE, np.where(value >= 0, np.round(value), 1)),
@@ -235,20 +259,21 @@ def _rows(
     moment = now.astimezone(UTC).replace(tzinfo=None)
     for person in sorted(states):
         state = states[person]
-        found = derive(state, chosen=state.get("chosen", ()), bounds=sources.bounds, now=moment)
-        last = found.last_active_at
+        found = derive(
+            state,
+            chosen=state.get("chosen", ()),
+            bounds=sources.bounds,
+            now=moment,
+            corrections=sources.corrections.get(person, NOTHING_SAID),
+        )
+        columns = columns_of(found)
         yield {
             "user": person,
             "run": run.pk,
             "version": BUILD,
-            "n_events": found.n_events,
-            "interests": as_json(found.interests),
-            "favourite_hours": as_json(found.favourite_hours),
-            "price_band": found.price_band,
-            "stage": found.stage,
-            "engagement": as_json(found.engagement),
+            **columns,
+            **{name: as_json(columns[name]) for name in JSON_COLUMNS},
             "state": as_json(state),
-            "last_active_at": last and last.replace(tzinfo=UTC),
             "built_at": now,
         }
 
@@ -259,6 +284,22 @@ def _make_sure_nobody_overtook(before: ModelRun | None) -> None:
         raise Overtaken("another process served profiles while these were built")
 
 
+def _take_over_corrections(sources: _Sources, *, now: datetime) -> None:
+    """Derive those again who corrected their profile since the sources were read.
+
+    After the rows were written, and so locked: whoever corrects theirs from here on waits for
+    this build to commit.
+    """
+    said = read_corrections()
+    changed = [
+        person
+        for person in said.keys() | sources.corrections.keys()
+        if said.get(person) != sources.corrections.get(person)
+    ]
+    for start in range(0, len(changed), BATCH):
+        apply_corrections(sorted(changed)[start : start + BATCH], moment=now)
+
+
 def _forget(people: set[int]) -> None:
     """Drop the profiles of those who do not allow personalisation."""
     gone = sorted(set(Profile.objects.values_list("pk", flat=True)) - people)
@@ -267,7 +308,10 @@ def _forget(people: set[int]) -> None:
 
 
 def _move_stages(now: datetime) -> None:
-    """Move those on of whom nothing new came: the stage is the only thing that time changes."""
+    """Move those on of whom nothing new came: the stage is the only thing that time changes.
+
+    Who switched it off has no last_active_at.
+    """
     dated = Profile.objects.filter(last_active_at__isnull=False)
     dated.exclude(stage=Stage.GONE).filter(last_active_at__lt=now - GONE_AFTER).update(
         stage=Stage.GONE
@@ -282,13 +326,9 @@ def _move_stages(now: datetime) -> None:
         for person, state in dated.filter(stage=Stage.NEWCOMER).values_list("pk", "state")
         if state["first"] <= newest_first
     ]
-    _set_stage(grown, Stage.ACTIVE)
-
-
-def _set_stage(people: Iterable[int], stage: Stage) -> None:
-    ids = list(people)
-    for start in range(0, len(ids), BATCH):
-        Profile.objects.filter(pk__in=ids[start : start + BATCH]).update(stage=stage)
+    for start in range(0, len(grown), BATCH):
+        some = Profile.objects.filter(pk__in=grown[start : start + BATCH], stage=Stage.NEWCOMER)
+        some.update(stage=Stage.ACTIVE)
 
 
 def _micros(moment: datetime) -> int:

@@ -9,19 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.methods.profiles import (
-    ACTION_COLUMNS,
+from analytics.methods.derived_profile import (
+    BANDS,
+    LESS,
+    MORE,
+    OFF,
+    PARTS,
+    Corrections,
     DerivedProfile,
-    State,
     derive,
-    merged,
     price_bounds,
     stage_at,
-    sums_of_actions,
 )
+from analytics.methods.profiles import ACTION_COLUMNS, State, merged, sums_of_actions
 
 NOW = datetime(2026, 6, 1, 12, 0)
-BOUNDS = (100.0, 300.0)
+BOUNDS = {"CNY": (100.0, 300.0), "USD": (10.0, 30.0)}
+NOTHING_SAID = Corrections()
 SHANGHAI = "Asia/Shanghai"
 
 
@@ -30,14 +34,20 @@ def action(**values: object) -> dict[str, object]:
         **dict.fromkeys(ACTION_COLUMNS, 0),
         "user_id": 1,
         "price_cents": -1,
+        "currency": "",
+        "is_reduced": -1,
         "occurred_at": None,
     }
     return nothing | values
 
 
+def purchase(price: float, currency: str = "CNY", is_reduced: int = -1) -> dict[str, object]:
+    return action(price_cents=int(price * 100), currency=currency, is_reduced=is_reduced)
+
+
 def frame_of(actions: list[dict]) -> pd.DataFrame:
     frame = pd.DataFrame(actions, columns=list(ACTION_COLUMNS))
-    whole = [name for name in ACTION_COLUMNS if name != "occurred_at"]
+    whole = [name for name in ACTION_COLUMNS if name not in ("occurred_at", "currency")]
     frame[whole] = frame[whole].astype("int64")
     frame["occurred_at"] = pd.to_datetime(frame["occurred_at"]).astype("datetime64[us]")
     return frame
@@ -47,9 +57,11 @@ def states_of(actions: list[dict]) -> dict[int, State]:
     return sums_of_actions(frame_of(actions), SHANGHAI)
 
 
-def profile_of(*actions: dict, chosen: tuple[int, ...] = ()) -> DerivedProfile:
+def profile_of(
+    *actions: dict, chosen: tuple[int, ...] = (), said: Corrections = NOTHING_SAID
+) -> DerivedProfile:
     state = states_of(list(actions)).get(1, {"n": 0})
-    return derive(state, chosen=chosen, bounds=BOUNDS, now=NOW)
+    return derive(state, chosen=chosen, bounds=BOUNDS, now=NOW, corrections=said)
 
 
 actions = st.lists(
@@ -62,18 +74,27 @@ actions = st.lists(
         | st.datetimes(min_value=datetime(2022, 1, 1), max_value=datetime(2026, 5, 31)),
         session_id=st.integers(0, 2),
         price_cents=st.integers(-1, 50_000),
+        currency=st.sampled_from(["CNY", "USD"]),
+        is_reduced=st.integers(-1, 1),
         watched=st.integers(0, 900),
         chats=st.integers(0, 1),
         likes=st.integers(0, 5),
     ),
     max_size=25,
 )
+corrections = st.builds(
+    Corrections,
+    off=st.frozensets(st.sampled_from(PARTS)),
+    fields=st.dictionaries(st.integers(1, 4), st.sampled_from([MORE, LESS, OFF])),
+    hours=st.lists(st.integers(0, 23), max_size=3, unique=True).map(tuple),
+    band=st.sampled_from(["", *BANDS]),
+)
 
 
 @settings(max_examples=60, deadline=None)
-@given(actions, st.data())
-def test_building_on_little_by_little_equals_building_at_once(
-    given_actions: list[dict], data: st.DataObject
+@given(actions, corrections, st.data())
+def test_building_on_little_by_little_equals_building_at_once_whatever_was_corrected(
+    given_actions: list[dict], said: Corrections, data: st.DataObject
 ) -> None:
     part_of = data.draw(
         st.lists(st.integers(0, 3), min_size=len(given_actions), max_size=len(given_actions))
@@ -88,7 +109,10 @@ def test_building_on_little_by_little_equals_building_at_once(
     at_once = states_of(given_actions) if given_actions else {}
     assert states == at_once
     for user, state in at_once.items():
-        one, other = (derive(s, chosen=(2,), bounds=BOUNDS, now=NOW) for s in (states[user], state))
+        one, other = (
+            derive(s, chosen=(2,), bounds=BOUNDS, now=NOW, corrections=said)
+            for s in (states[user], state)
+        )
         assert one == other
 
 
@@ -164,9 +188,46 @@ def test_hours_are_those_of_the_platforms_zone_the_busiest_first() -> None:
     [([], ""), ([0], "free"), ([50, 100], "low"), ([200], "middle"), ([100, 900], "high")],
 )
 def test_the_price_band_is_of_the_mean_price_paid(prices: list[int], band: str) -> None:
-    profile = profile_of(*(action(price_cents=price * 100) for price in prices))
+    profile = profile_of(*(purchase(price) for price in prices))
     assert profile.price_band == band
-    assert profile.engagement["n_purchases"] == len(prices)
+    assert profile.price.get("n_purchases", 0) == len(prices)
+
+
+def test_price_sensitivity_is_the_share_of_reduced_ones_among_those_of_known_list_price() -> None:
+    profile = profile_of(
+        purchase(90, is_reduced=1),
+        purchase(30, is_reduced=0),
+        purchase(60, is_reduced=0),
+        purchase(20),
+    )
+    assert profile.price == {
+        "band": "low",
+        "mean": "50.00",
+        "currency": "CNY",
+        "n_purchases": 4,
+        "n_known": 3,
+        "n_discounted": 1,
+        "discounted_share": 0.3333,
+    }
+
+
+def test_without_a_known_list_price_there_is_no_share_of_reduced_purchases() -> None:
+    price = profile_of(purchase(90), purchase(0)).price
+    assert (price["n_purchases"], price["n_known"], price["discounted_share"]) == (2, 0, None)
+    assert profile_of().price == {}
+
+
+def test_prices_of_two_currencies_do_not_add_up_and_the_more_frequent_one_counts() -> None:
+    price = profile_of(
+        purchase(900, is_reduced=1), purchase(20, "USD", 0), purchase(22, "USD", 1)
+    ).price
+    assert (price["currency"], price["mean"], price["band"]) == ("USD", "21.00", "middle")
+    assert (price["n_purchases"], price["n_known"], price["n_discounted"]) == (2, 2, 1)
+
+
+def test_a_currency_in_which_nothing_with_a_price_is_on_sale_has_no_bands() -> None:
+    assert profile_of(purchase(5, "EUR")).price["band"] == ""
+    assert profile_of(purchase(0, "EUR")).price["band"] == "free"
 
 
 def test_engagement_counts_what_was_done_in_live_rooms() -> None:
@@ -183,8 +244,69 @@ def test_engagement_counts_what_was_done_in_live_rooms() -> None:
         "n_chats": 1,
         "n_likes": 5,
         "n_shares": 1,
-        "n_purchases": 0,
     }
+
+
+LIVELY = (
+    *[action(category_id=5, weight=100, occurred_at=NOW)] * 3,
+    action(category_id=6, weight=100, occurred_at=NOW, session_id=3, chats=1),
+    purchase(60, is_reduced=1),
+)
+
+
+@pytest.mark.parametrize(
+    ("part", "columns"),
+    [
+        ("interests", {"interests": []}),
+        ("hours", {"favourite_hours": []}),
+        ("price", {"price_band": "", "price": {}}),
+        ("stage", {"stage": "", "last_active_at": None}),
+        ("engagement", {"engagement": {}}),
+    ],
+)
+def test_a_part_that_is_off_is_not_derived_and_the_others_stay(part: str, columns: dict) -> None:
+    whole = profile_of(*LIVELY, chosen=(9,))
+    said = Corrections(off=frozenset([part]), hours=(7,), band="high")
+    corrected = profile_of(*LIVELY, chosen=(9,), said=said)
+
+    for name in DerivedProfile.__slots__:
+        if name in columns:
+            assert getattr(whole, name) != columns[name]
+            assert getattr(corrected, name) == columns[name]
+        elif name not in ("favourite_hours", "price_band", "price"):
+            assert getattr(corrected, name) == getattr(whole, name)
+
+
+def test_a_field_that_is_off_leaves_its_share_to_the_others() -> None:
+    said = Corrections(fields={5: OFF, 9: OFF})
+    assert profile_of(*LIVELY, chosen=(9,), said=said).interests == [
+        {"category": 6, "weight": 1.0, "n_events": 1}
+    ]
+
+
+def test_more_doubles_a_field_and_less_halves_it() -> None:
+    more, less = (profile_of(*LIVELY, said=Corrections(fields={6: say})) for say in (MORE, LESS))
+    assert [row["weight"] for row in more.interests] == [0.6, 0.4]
+    assert [row["weight"] for row in less.interests] == [0.8571, 0.1429]
+
+
+def test_more_of_an_unknown_field_adds_it_and_less_of_one_does_not() -> None:
+    said = Corrections(fields={8: MORE, 7: LESS})
+    assert profile_of(said=said).interests == [{"category": 8, "weight": 1.0, "n_events": 0}]
+
+
+def test_hours_that_somebody_chose_stand_beside_the_events_of_those_hours() -> None:
+    assert profile_of(*LIVELY, said=Corrections(hours=(7, 20))).favourite_hours == [
+        {"hour": 20, "n_events": 4},
+        {"hour": 7, "n_events": 0},
+    ]
+
+
+def test_a_band_that_somebody_named_goes_before_the_derived_one() -> None:
+    profile = profile_of(purchase(60), said=Corrections(band="high"))
+    assert (profile.price_band, profile.price["mean"]) == ("high", "60.00")
+    without = profile_of(said=Corrections(band="high")).price
+    assert (without["band"], without["n_purchases"], without["mean"]) == ("high", 0, None)
 
 
 def days_ago(n: float) -> datetime:
@@ -211,4 +333,4 @@ def test_the_stage_follows_from_the_first_and_the_last_action(
 
 def test_price_bounds_are_round_terciles_of_what_is_not_free() -> None:
     assert price_bounds([0, 0, 0, *range(1, 301)]) == (100.0, 200.0)
-    assert price_bounds([0]) == (0.0, 0.0)
+    assert price_bounds([0]) is None
