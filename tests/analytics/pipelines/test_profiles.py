@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
+from django.db import connection
 
 from accounts.models import User
+from analytics import corrections
+from analytics.corrections import Answer, Change, correct_profile, subject_of_field
 from analytics.models import Event, EventKind, ModelRun, Profile, Stage, Task
 from analytics.pipelines import profiles, runs
 from analytics.pipelines.profiles import refresh_profiles
@@ -19,8 +24,11 @@ from tests.factories import (
     CategoryFactory,
     CourseFactory,
     EventFactory,
+    LedgerEntryFactory,
     LiveSessionFactory,
     ModelRunFactory,
+    OrderFactory,
+    PurchaseFactory,
     UserFactory,
 )
 
@@ -66,6 +74,29 @@ def test_it_derives_what_a_person_wants_and_when() -> None:
     assert profile.last_active_at == LONG_AGO
     assert ModelRun.objects.served(Task.PROFILES) == run
     assert (run.n_rows, run.last_event_id) == (3, Event.objects.latest("pk").pk)
+
+
+def test_purchases_here_tell_whether_they_were_reduced_and_imported_ones_do_not() -> None:
+    person = UserFactory()
+    order = OrderFactory(buyer=person)
+    for price in ("100.00", "60.00"):
+        PurchaseFactory(order=order, price=Decimal(price))
+    PurchaseFactory(order=order, list_price=0, price=0)
+    LedgerEntryFactory(order=order, recorded_at=NOW - timedelta(hours=1))
+    EventFactory(user=person, kind=EventKind.PURCHASE, value=20)
+
+    refresh_profiles(now=NOW)
+
+    assert profile_of(person).price == {
+        "band": "low",
+        "mean": "45.00",
+        "currency": "CNY",
+        "n_purchases": 4,
+        "n_known": 2,
+        "n_discounted": 1,
+        "discounted_share": 0.5,
+    }
+    assert profile_of(person).price_band == "low"
 
 
 def test_being_shown_something_is_not_activity() -> None:
@@ -128,6 +159,50 @@ def test_new_events_added_to_profiles_give_what_a_build_from_the_start_gives(see
     assert little_by_little == rows_from_the_start()
 
 
+def some_corrections(dice: random.Random, n: int, moment: datetime) -> None:
+    people = list(User.objects.filter(role="viewer"))
+    fields = [course.category_id for course in some_events.courses]
+    for _ in range(n):
+        subject, answers, values = dice.choice(
+            [
+                ("hours", "off on reset instead", [[20], [7, 8, 9]]),
+                ("price", "off on reset instead", ["free", "high"]),
+                ("interests", "off on reset", [None]),
+                ("stage", "off on reset", [None]),
+                ("engagement", "off on reset", [None]),
+                (subject_of_field(dice.choice(fields)), "off on reset instead add", ["more"]),
+                (subject_of_field(dice.choice(fields)), "off on reset instead add", ["less"]),
+            ]
+        )
+        answer = Answer(dice.choice(answers.split()))
+        value = dice.choice(values) if answer == Answer.INSTEAD else None
+        change = Change(subject, answer, value)
+        correct_profile(person=dice.choice(people), changes=[change], moment=moment)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_new_events_added_to_corrected_profiles_give_what_a_build_from_the_start_gives(
+    seed: int,
+) -> None:
+    dice = random.Random(seed)
+    UserFactory.create_batch(4)
+    some_events.courses = [CourseFactory(list_price=p) for p in (0, 50, 100, 400)]
+    some_events.sessions = [LiveSessionFactory(ended=True) for _ in range(2)]
+    refresh_profiles(now=NOW - timedelta(days=30))
+    for days_before in (20, 10, 0):
+        moment = NOW - timedelta(days=days_before)
+        some_corrections(dice, 5, moment)
+        some_events(dice, 20)
+        assert refresh_profiles(now=moment).method == "new events"
+        some_corrections(dice, 5, moment)
+
+    at_once = rows()
+    assert refresh_profiles(now=NOW).method == "new events"
+    little_by_little = rows()
+
+    assert at_once == little_by_little == rows_from_the_start()
+
+
 def test_running_twice_counts_nothing_twice() -> None:
     EventFactory.create_batch(3)
     refresh_profiles(now=NOW)
@@ -147,6 +222,124 @@ def test_a_stage_moves_on_by_time_alone() -> None:
         stages.append(profile_of(event.user).stage)
         assert rows() == rows_from_the_start(now)
     assert stages == [Stage.ACTIVE, Stage.SLIPPING, Stage.GONE]
+
+
+def test_time_does_not_bring_back_a_stage_that_is_off() -> None:
+    event = EventFactory()
+    refresh_profiles(now=NOW)
+    off = Change("stage", Answer.OFF)
+    correct_profile(person=event.user, changes=[off], moment=NOW)
+    for days in (15, 61):
+        now = LONG_AGO + timedelta(days=days)
+        assert refresh_profiles(now=now).method == "new events"
+        profile = profile_of(event.user)
+        assert (profile.stage, profile.last_active_at) == ("", None)
+        assert rows() == rows_from_the_start(now)
+
+
+class TestCorrectedDuringABuild:
+    @pytest.mark.parametrize("everything", [True, False])
+    def test_a_correction_after_the_build_began_to_read_is_not_overwritten(
+        self, monkeypatch: pytest.MonkeyPatch, everything: bool
+    ) -> None:
+        event = EventFactory()
+        refresh_profiles(now=NOW)
+        EventFactory(user=event.user)
+        look = profiles._make_sure_nobody_overtook
+
+        def correct_and_look(before: ModelRun | None) -> None:
+            off = Change("hours", Answer.OFF)
+            correct_profile(person=event.user, changes=[off], moment=NOW)
+            look(before)
+
+        with monkeypatch.context() as late:
+            late.setattr(profiles, "_make_sure_nobody_overtook", correct_and_look)
+            refresh_profiles(everything=everything, now=NOW)
+
+        profile = profile_of(event.user)
+        assert (profile.favourite_hours, profile.n_events) == ([], 2)
+
+    @pytest.mark.mariadb(only=True)
+    @pytest.mark.django_db(transaction=True)
+    def test_who_corrects_while_the_rows_are_written_waits_and_then_has_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        event = EventFactory()
+        refresh_profiles(now=NOW)
+        EventFactory(user=event.user)
+        take_over = profiles._take_over_corrections
+        threads = []
+
+        def take_over_and_wait(*args: object, **kwargs: object) -> None:
+            take_over(*args, **kwargs)
+            threads.append(started(lambda: switch_off_hours(event.user)))
+            # As long as this build has not committed, the correction cannot be done.
+            threads[0].join(timeout=1)
+            assert threads[0].is_alive()
+
+        monkeypatch.setattr(profiles, "_take_over_corrections", take_over_and_wait)
+        refresh_profiles(now=NOW)
+        threads[0].join(timeout=30)
+
+        profile = profile_of(event.user)
+        assert (profile.favourite_hours, profile.n_events) == ([], 2)
+
+    @pytest.mark.mariadb(only=True)
+    @pytest.mark.django_db(transaction=True)
+    def test_a_first_profile_waits_for_a_correction_that_is_under_way(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        person = self.correct_during_the_first_build(monkeypatch)
+        assert profile_of(person).favourite_hours == []
+
+    @pytest.mark.mariadb(only=True)
+    @pytest.mark.django_db(transaction=True)
+    def test_without_the_lock_on_the_person_the_first_profile_would_not_know_of_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(corrections, "_lock", lambda person: None)
+        person = self.correct_during_the_first_build(monkeypatch)
+        assert profile_of(person).favourite_hours != []
+
+    def correct_during_the_first_build(self, monkeypatch: pytest.MonkeyPatch) -> User:
+        """A correction that looked for the profile before the build made it, commits after."""
+        person = EventFactory().user
+        looked, wrote = threading.Event(), threading.Event()
+        apply, take_over = corrections.apply_corrections, profiles._take_over_corrections
+
+        def apply_and_wait(*args: object, **kwargs: object) -> None:
+            apply(*args, **kwargs)
+            looked.set()
+            # With the lock the build cannot write meanwhile, and this comes to nothing.
+            wrote.wait(timeout=2)
+
+        def take_over_and_tell(*args: object, **kwargs: object) -> None:
+            take_over(*args, **kwargs)
+            wrote.set()
+
+        monkeypatch.setattr(corrections, "apply_corrections", apply_and_wait)
+        monkeypatch.setattr(profiles, "_take_over_corrections", take_over_and_tell)
+        correcting = started(lambda: switch_off_hours(person))
+        assert looked.wait(timeout=30)
+        refresh_profiles(now=NOW)
+        correcting.join(timeout=30)
+        return person
+
+
+def switch_off_hours(person: User) -> None:
+    correct_profile(person=person, changes=[Change("hours", Answer.OFF)], moment=NOW)
+
+
+def started(work: Callable[[], None]) -> threading.Thread:
+    def in_own_connection() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=in_own_connection)
+    thread.start()
+    return thread
 
 
 def test_whoever_refuses_loses_their_profile_and_gets_it_back_whole() -> None:
