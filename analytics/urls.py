@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from analytics import desk_views
+from analytics import account_views, desk_views
 
 app_name = "analytics"
 urlpatterns = [
+    path("account/profile/", account_views.correct, name="correct_profile"),
     path("live/<int:pk>/desk/figures/", desk_views.figures, name="desk_figures"),
     path("live/<int:pk>/desk/next/", desk_views.next_course, name="desk_next"),
     path(

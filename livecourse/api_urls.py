@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from accounts import api as accounts
 from analytics import api as analytics
+from analytics import profile_api as profiles
 from catalog import api as catalog
 from catalog import order_api as orders
 from streams import api as streams
@@ -47,6 +48,7 @@ urlpatterns = [
     path("auth/token/", accounts.TokenView.as_view(), name="token"),
     path("auth/token/refresh/", accounts.TokenRefreshView.as_view(), name="token_refresh"),
     path("me/", catalog.MeView.as_view(), name="me"),
+    path("me/profile/", profiles.MyProfileView.as_view(), name="profile"),
     path("me/export/", accounts.MyExportView.as_view(), name="export"),
     path("courses/", catalog.CourseListView.as_view(), name="courses"),
     path("courses/<int:pk>/", catalog.CourseView.as_view(), name="course"),

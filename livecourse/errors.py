@@ -10,6 +10,7 @@ from rest_framework import exceptions, status
 
 from accounts.personal_data import EndedByOperator, WrongPassword
 from accounts.sign_in import EmailTaken, EmailUnconfirmed, LockedOut
+from analytics.corrections import BadCorrection, NotPersonalised
 from analytics.events import BadEvent
 from catalog.checkout import AlreadyOwned, KeyReused, NotOnSale, OrderOpen, OwnCourse
 from catalog.coupons import (
@@ -58,6 +59,7 @@ REFUSALS: dict[type[Exception], tuple[int, str]] = {
     NotSuited: (status.HTTP_409_CONFLICT, "not_suited"),
     MayNotModerate: (status.HTTP_403_FORBIDDEN, "not_a_moderator"),
     NotEnrolled: (status.HTTP_403_FORBIDDEN, "not_enrolled"),
+    NotPersonalised: (status.HTTP_409_CONFLICT, "not_personalised"),
     NotALearner: (status.HTTP_403_FORBIDDEN, "not_enrolled"),
     EmailUnconfirmed: (status.HTTP_403_FORBIDDEN, "email_unconfirmed"),
     LockedOut: (status.HTTP_429_TOO_MANY_REQUESTS, "locked_out"),
@@ -101,6 +103,9 @@ class ApiExceptionHandler(ExceptionHandler):
             reason = exceptions.ErrorDetail(str(exc), code=exc.code)
             # Addressed by its place, so that a program can drop or mend that event alone.
             return exceptions.ValidationError({f"events.{exc.index}.{exc.field}": [reason]})
+        if isinstance(exc, BadCorrection):
+            reason = exceptions.ErrorDetail(str(exc), "bad_correction")
+            return exceptions.ValidationError({exc.part: [reason]})
         if type(exc) in REFUSALS:
             code, name = REFUSALS[type(exc)]
             refusal = exceptions.APIException(str(exc), code=name)

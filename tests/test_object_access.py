@@ -100,6 +100,8 @@ EXPECTED: dict[tuple[str, str], Line] = {
         body={"password": PASSWORD},
     ),
     ("export", "GET"): Line(200, SIGNED_IN),
+    ("profile", "GET"): Line(200, SIGNED_IN),
+    ("profile", "PATCH"): Line(200, SIGNED_IN, body={"hours": {"is_off": True}}),
     ("courses", "GET"): Line(),
     ("course", "GET"): Line(rows=("course",), draft=DRAFT),
     ("similar", "GET"): Line(rows=("course",), draft=DRAFT),
