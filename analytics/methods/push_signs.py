@@ -8,12 +8,13 @@ course have in common, and real courses show how much of each trace is usual:
 length: the course stands at the same place (first, between, last) of equally long histories;
 affinity: what else they have says no more about this course than anybody's history does;
 coherence: what else they have does not belong together among people without the course;
-both: the two together, whatever the place;
+both, little affinity, little coherence: the same, whatever the place;
 twin: what else they have is the whole history of somebody else, and says little of the course.
 
 A history falls into one cell per sign. A course that has more of its learners in a cell than
 nearly all other courses have in it has its learners of that cell trusted less, down to what is
-usual. Nothing is drawn from who these people are, or from when they came.
+usual. Nothing is drawn from who these people are, nor from when they came: a class that its
+school enrols comes all at once.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ SIGNS = {
     "affinity": PLACES * N_BINS,
     "coherence": PLACES * N_BINS,
     "both": (N_BINS // 2) * N_BINS,
+    "little affinity": N_BINS,
+    "little coherence": N_BINS,
     "twin": PLACES,
 }
 
@@ -130,6 +133,8 @@ class SignReader:
                 "affinity": np.where(little >= 0, place * N_BINS + little, -1),
                 "coherence": np.where(loose >= 0, place * N_BINS + loose, -1),
                 "both": np.where(loose >= 0, loose // 2 * N_BINS + affinity, -1),
+                "little affinity": np.where(little >= 0, little // 2, -1),
+                "little coherence": np.where(loose >= 0, loose // 2, -1),
                 "twin": np.where(is_twin, place, -1),
             },
             is_odd=(little >= 0) | (loose >= 0),

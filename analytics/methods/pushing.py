@@ -5,11 +5,13 @@ Three things, each on its own and all together:
 1. Before a fit, `trust_of` tells from the histories alone which learners of which course look
    made up (see `push_signs`), and `Trust.applied` lets a fit learn less from them.
 2. After it, `watch_for_pushes` holds back courses that come into more lists than they should: at
-   most LARGEST_RISE more than under the last served version, and, where most learners are not
+   most LARGEST_RISE more than under the last served version, and, where many learners are not
    trusted, no more than courses with as many trusted learners come into. A course that people
-   really begin to love thus rises by LARGEST_RISE per fit and not faster: that is the price.
-3. Courses that grew by made-up people, or by more than chance since the last version, are told
-   of in alarms, whether or not anything was held back.
+   really begin to love thus rises by less than LARGEST_RISE per fit: that is the price. A push
+   that the signs do not tell climbs as slowly, fit by fit, and only the alarm tells of it.
+3. Courses with many made-up learners, or that grew by more than chance since the last version,
+   are told of in alarms, whether or not anything was held back. A real hit gives one too. What
+   is below ALARM_SHARE of all people is held back without an alarm.
 """
 
 from __future__ import annotations
@@ -30,14 +32,16 @@ from analytics.methods.recommenders.base import BaseRecommender
 LARGEST_RISE = 0.02
 AIMED_RISE = 0.015
 # An alarm is given from so many learners on, as a share of all people: those not trusted, or
-# those beyond what the course's share under the last version explains.
+# those that came since the last version beyond what the growth of the market explains.
 ALARM_SHARE = 0.02
-# So many standard deviations beyond it, against chance in small markets.
-ALARM_CERTAINTY = 4.0
+# Held back is growth from so many on: fewer move less than two points.
+HELD_SHARE = 0.0025
+# So many standard deviations beyond what is explained, against chance in small markets.
+HELD_CERTAINTY, ALARM_CERTAINTY = 2.0, 4.0
 # More of its learners in a cell than this share of courses have is much.
-MUCH, MUCH_OF_SUSPECT = 0.98, 0.9
+MUCH, MUCH_OF_SUSPECT = 0.98, 0.95
 # With this share of its learners in such excess a course is looked at whole; with the second its
-# lists are held to what its trusted learners explain, and an alarm may be given.
+# lists are held to what its trusted learners explain.
 SUSPECT, PUSHED = 0.15, 0.35
 # Whoever is trusted less is left out of what is told of other courses.
 FEW_TRUST = 0.5
@@ -63,6 +67,17 @@ class Trust:
     n_trusted: np.ndarray
     n_made_up: np.ndarray
     n_learners: np.ndarray
+
+    @classmethod
+    def of_everybody(cls, interactions: Interactions) -> Self:
+        """Nobody is doubted."""
+        n_learners = np.bincount(interactions.indices, minlength=interactions.n_items)
+        return cls(
+            of_entry=np.ones(interactions.n_entries, dtype=np.float32),
+            n_trusted=n_learners.astype(np.float64),
+            n_made_up=np.zeros(interactions.n_items),
+            n_learners=n_learners,
+        )
 
     def applied(self, interactions: Interactions) -> Interactions:
         """The same histories, of which a fit learns what can be trusted."""
@@ -107,8 +122,7 @@ def trust_of(interactions: Interactions, *, rng_seed: int) -> Trust:
             trusted = _trusted(whole, less, usual)
             trust[whole.places] = trusted
             n_made_up[item] = (1 - trusted)[whole.is_odd].sum()
-            if n_made_up[item] > PUSHED * n_learners[item]:
-                is_made_up[interactions.users[whole.places[trusted < FEW_TRUST]]] = True
+            is_made_up[interactions.users[whole.places[trusted < FEW_TRUST]]] = True
     n_trusted = np.bincount(interactions.indices, weights=trust, minlength=interactions.n_items)
     return Trust(
         of_entry=np.maximum(trust, np.float32(LEAST_TRUST)),
@@ -151,12 +165,15 @@ class Before:
     n_learners (n_items,) int64; n_people; list_shares (n_items,) float64: of the top-ten lists of
     the people of then (see `list_shares`), the share with the item, as served.
     is_established (n_users,) bool: which people of now it knew; None where that is not told.
+    was_held (n_items,) bool: what it held back; None where that is not told, so that everything
+    may have been.
     """
 
     n_learners: np.ndarray
     n_people: int
     list_shares: np.ndarray
     is_established: np.ndarray | None = None
+    was_held: np.ndarray | None = None
 
     @classmethod
     def aligned(
@@ -168,18 +185,27 @@ class Before:
         n_people: int,
         list_shares: np.ndarray,
         is_established: np.ndarray | None = None,
+        was_held: np.ndarray | None = None,
     ) -> Self:
         """From arrays by the courses of then (n_then,), then_ids sorted."""
         at = np.searchsorted(then_ids, course_ids)
-        at = np.minimum(at, max(len(then_ids) - 1, 0))
-        is_known = then_ids[at] == course_ids if len(then_ids) else np.zeros(len(course_ids), bool)
-        return cls(
-            n_learners=np.where(is_known, n_learners[at], 0) if len(then_ids) else is_known * 0,
-            n_people=n_people,
-            list_shares=np.where(is_known, list_shares[at], 0.0)
+        known = (
+            np.flatnonzero(then_ids[np.minimum(at, len(then_ids) - 1)] == course_ids)
             if len(then_ids)
-            else is_known * 0.0,
+            else np.array([], dtype=np.int64)
+        )
+
+        def of_now(values: np.ndarray) -> np.ndarray:
+            found = np.zeros(len(course_ids), dtype=values.dtype)
+            found[known] = values[at[known]]
+            return found
+
+        return cls(
+            n_learners=of_now(n_learners),
+            n_people=n_people,
+            list_shares=of_now(list_shares),
             is_established=is_established,
+            was_held=None if was_held is None else of_now(was_held),
         )
 
 
@@ -238,7 +264,7 @@ def watch_for_pushes(
     halves = (people[::2], people[1::2]) if len(people) < lists.n_users else (people,)
     unbraked = lists.shares(people)
     usual = usual_shares(trust, unbraked)
-    allowed = allowed_shares(trust, unbraked, usual, before)
+    allowed = allowed_shares(trust, unbraked, usual, before, n_people=lists.n_users)
     factors = lists.factors(halves, allowed)
     is_alarming, n_new = grown(trust, before, lists.n_users)
     now = lists.shares(people, factors) if (factors < 1).any() else unbraked
@@ -297,7 +323,12 @@ def usual_shares(trust: Trust, shares: np.ndarray) -> np.ndarray:
 
 
 def allowed_shares(
-    trust: Trust, unbraked: np.ndarray, usual: np.ndarray, before: Before | None
+    trust: Trust,
+    unbraked: np.ndarray,
+    usual: np.ndarray,
+    before: Before | None,
+    *,
+    n_people: int,
 ) -> np.ndarray:
     """(n_items,) the largest share of lists that each item may have."""
     trusted_part = trust.n_trusted / np.maximum(trust.n_learners, 1)
@@ -305,6 +336,13 @@ def allowed_shares(
     if before is None:
         return np.where(trust.is_pushed, explained, 1.0)
     risen = before.list_shares + AIMED_RISE
+    if before.was_held is not None:
+        # A fit that knows more moves courses too: only what grew, or still waits, is held back.
+        beyond, noise = growth_beyond(trust.n_learners, before, n_people)
+        is_held = before.was_held | (
+            (beyond >= HELD_SHARE * n_people) & (beyond > HELD_CERTAINTY * noise)
+        )
+        risen = np.where(is_held, risen, 1.0)
     return np.where(
         trust.is_pushed, np.minimum(risen, np.maximum(explained, before.list_shares)), risen
     )
@@ -313,21 +351,34 @@ def allowed_shares(
 def grown(trust: Trust, before: Before | None, n_people: int) -> tuple[np.ndarray, np.ndarray]:
     """(is_alarming (n_items,) bool, n_new (n_items,)): see `Alarm`.
 
-    Against a version before, what counts is growth beyond the old share of all people; in both
-    cases at least ALARM_SHARE of all people.
+    Against a version before, what counts is growth beyond that of the market; in both cases at
+    least ALARM_SHARE of all people.
     """
-    is_alarming = trust.is_pushed & (trust.n_made_up >= ALARM_SHARE * n_people)
+    is_alarming = trust.n_made_up >= ALARM_SHARE * n_people
     n_new = np.round(trust.n_made_up).astype(np.int64)
     if before is not None:
-        old = before.n_learners / max(before.n_people, 1)
-        beyond = trust.n_learners - old * n_people
-        # The old share is itself known from a sample of people only.
-        noise = np.sqrt(
-            n_people * old * (1 - np.minimum(old, 1)) * (1 + n_people / max(before.n_people, 1))
-        )
+        beyond, noise = growth_beyond(trust.n_learners, before, n_people)
         is_alarming |= (beyond >= ALARM_SHARE * n_people) & (beyond > ALARM_CERTAINTY * noise)
         n_new = np.maximum(trust.n_learners - before.n_learners, 0)
     return is_alarming, n_new
+
+
+def growth_beyond(
+    n_learners: np.ndarray, before: Before, n_people: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(beyond, noise), each (n_items,): learners more than the growth of the market explains, in
+    people or in what they took, and the standard deviation of that by chance."""
+    growth = max(
+        n_people / max(before.n_people, 1),
+        n_learners.sum() / max(before.n_learners.sum(), 1),
+        1.0,
+    )
+    # Of newcomers it is a matter of chance who takes what; the others are who they were.
+    share = np.minimum(before.n_learners / max(before.n_people, 1), 1)
+    n_newcomers = max(n_people - before.n_people, 0)
+    uncertain = 1 + n_newcomers / max(before.n_people, 1)
+    noise = np.sqrt(n_newcomers * share * (1 - share) * uncertain)
+    return n_learners - growth * before.n_learners, noise
 
 
 class Lists:
@@ -387,10 +438,14 @@ class Lists:
                 counts = np.bincount(listed[listed >= 0], minlength=self.n_items)
                 for item in np.flatnonzero(counts > allowed * len(people)):
                     row, column = np.nonzero(listed == item)
-                    ratios = np.sort(scores[row, N_LISTED] / scores[row, column])
-                    n_kept = int(allowed[item] * len(people))
-                    factors[item] *= np.float32(0.9999 * ratios[n_kept])
-                    is_done = False
+                    ratios = scores[row, N_LISTED] / scores[row, column]
+                    # A list with a place to spare shows everything: nothing is pushed there.
+                    contested = np.sort(ratios[ratios > 0])
+                    n_spare = len(ratios) - len(contested)
+                    n_kept = max(int(allowed[item] * len(people)) - n_spare, 0)
+                    if n_kept < len(contested):
+                        factors[item] *= np.float32(0.9999 * contested[n_kept])
+                        is_done = False
             if is_done:
                 break
         return factors
