@@ -78,6 +78,8 @@ def correct_profile(*, person: User, changes: Sequence[Change], moment: datetime
     """
     for change in changes:
         _check(change)
+    if not changes:
+        return
     for tries_left in reversed(range(TRIES)):
         try:
             with transaction.atomic():
@@ -111,7 +113,7 @@ def _keep(person: User, change: Change, moment: datetime) -> None:
         own.delete()
     elif change.answer == Answer.ON:
         # What was put right before it was switched off stands again.
-        own.filter(value=None).delete()
+        own.filter(value__isnull=True).delete()
         own.update(is_off=False, changed_at=moment)
     else:
         said: dict[str, Any] = {"is_off": change.answer == Answer.OFF, "changed_at": moment}

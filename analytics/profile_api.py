@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.requester import person_of
+from accounts.serializers import ErrorSerializer
 from analytics.corrections import correct_profile
 from analytics.known_profile import known_profile
 from analytics.profile_serializers import KnownProfileSerializer, ProfileChangesSerializer
@@ -24,7 +25,11 @@ class MyProfileView(GenericAPIView):
         """What is known of oneself, each value beside the number of events behind it."""
         return Response(self.get_serializer(known_profile(person_of(request))).data)
 
-    @extend_schema(operation_id="correct_my_profile", request=ProfileChangesSerializer)
+    @extend_schema(
+        operation_id="correct_my_profile",
+        request=ProfileChangesSerializer,
+        responses={200: KnownProfileSerializer, 409: ErrorSerializer},
+    )
     def patch(self, request: Request) -> Response:
         """Put parts right, or switch them off or on: all of it at once, or nothing."""
         body = ProfileChangesSerializer(data=request.data)
