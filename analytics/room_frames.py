@@ -17,7 +17,8 @@ from django.db.models.functions import Coalesce, Substr
 
 from accounts.models import StatedAttributes, User
 from analytics.frames import FEW, buyers_of, column_of, times_of
-from analytics.models import Event, EventKind, ModelRun, Profile, Task
+from analytics.models import Event, EventKind, Profile
+from analytics.serving import rankings_of
 from catalog.models import Category, Course, CourseStatus, Enrollment
 from streams.attendance import unlinked_visitor
 from streams.models import (
@@ -529,7 +530,6 @@ def affinity_frame(user_ids: Sequence[int], courses: Sequence[Shown]) -> Fits:
     for the first towards 0; else by the share of their interests that its field has. Known is
     who has a profile or recommendations.
     """
-    served = ModelRun.objects.served(Task.RECOMMEND)
     allowed = personalised_among(user_ids)
     interests: dict[int, dict[int, float]] = {}
     lists: dict[int, dict[int, float]] = {}
@@ -538,8 +538,10 @@ def affinity_frame(user_ids: Sequence[int], courses: Sequence[Shown]) -> Fits:
     for some in _few(sorted(allowed)):
         for person, found in Profile.objects.filter(pk__in=some).values_list("pk", "interests"):
             interests[person] = {int(one["category"]): float(one["weight"]) for one in found}
-        if served is not None:
-            pass
+        for person, listed in rankings_of(some).items():
+            lists[person] = {
+                course: 1 - at / len(listed) for at, (course, _score) in enumerate(listed)
+            }
         owners = Enrollment.objects.active().filter(user__in=some, course__in=ids)
         taken.update(owners.values_list("user_id", "course_id"))
     known = sorted(interests.keys() | lists.keys())

@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 
+from analytics import exposure, served_recommender, shop_window
 from streams.polled_rooms import forget_polled_rooms
 from tests import servers
 
@@ -64,6 +65,14 @@ def datasets() -> Path:
 def empty_cache() -> None:
     """Throttles count in the cache; one test's requests are not the next one's."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def nothing_held() -> None:
+    """Models, what is on sale and counts of lists that a process holds are of one test."""
+    served_recommender.forget()
+    shop_window.forget()
+    exposure.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,6 @@ from django.urls import NoReverseMatch, reverse
 from accounts.models import Letter, User
 from analytics.models import (
     CohortRetention,
-    CourseNeighbours,
     CourseRetention,
     Event,
     Forecast,
@@ -28,7 +27,6 @@ from analytics.models import (
     LearningSummary,
     ModelRun,
     Profile,
-    Recommendation,
     SessionFigures,
     UserRetention,
 )
@@ -115,8 +113,8 @@ OWNED = {
     ChatRules, Restriction, ModerationAct,
 }  # fmt: skip
 OF_OPERATORS = {
-    User, Letter, SandboxPayment, Reminder, Profile, Recommendation, CourseNeighbours,
-    UserRetention, CohortRetention, ModelRun, ImportRun,
+    User, Letter, SandboxPayment, Reminder, Profile, UserRetention, CohortRetention, ModelRun,
+    ImportRun,
 }  # fmt: skip
 SHARED = {Category}
 # What the rules let a seller add, and an operator change; everything else is read only.
@@ -209,8 +207,6 @@ def world() -> World:
         run,
         ImportRun.objects.create(target="users", file_name=SECRET, fingerprint="0" * 64),
         Profile.objects.create(user=world.viewer, run=run),
-        Recommendation.objects.create(run=run, user=world.viewer, items=[[course.pk, 1, 0, None]]),
-        CourseNeighbours.objects.create(run=run, course=course, items=[]),
         SessionFiguresFactory(live_session=session),
         Forecast.objects.create(
             live_session=session, run=run, expected_rate=0.1, low=0, high=0.2, level=0.95,

@@ -15,13 +15,13 @@ from django.db import IntegrityError, models, transaction
 from accounts.models import Consent, Purpose
 from analytics.models import (
     CohortRetention,
-    CourseNeighbours,
     CourseRetention,
     Forecast,
     ImportRun,
     LearningSummary,
+    ListExposure,
     Profile,
-    Recommendation,
+    ProfileCorrection,
     UserRetention,
 )
 from catalog.models import ChosenInterest
@@ -71,6 +71,12 @@ def consent() -> Consent:
 
 def profile() -> Profile:
     return Profile.objects.create(user=made.UserFactory(), run=made.ModelRunFactory(served=False))
+
+
+def exposure(**columns: object) -> ListExposure:
+    return ListExposure.objects.create(
+        **{"day": "2026-01-01", "course": made.CourseFactory(), "n_shown": 1, **columns}
+    )
 
 
 def forecast() -> Forecast:
@@ -242,6 +248,7 @@ CHECKS: dict[str, tuple[Callable[[], models.Model], list[dict[str, object]]]] = 
     "run_outcome_known": (made.ModelRunFactory, [{"outcome": "magic"}]),
     "profile_stage_known": (profile, [{"stage": "asleep"}]),
     "figures_buyers_are_viewers": (made.SessionFiguresFactory, [{"n_buyers": 1001}]),
+    "exposure_explored_within_shown": (exposure, [{"n_explored": 2}]),
     "figures_net_within_gmv": (made.SessionFiguresFactory, [{"net_sales": Decimal("0.01")}]),
     "forecast_interval_holds_rate": (
         forecast,
@@ -333,13 +340,13 @@ PAIRS: dict[str, tuple[Callable[..., models.Model], Callable[[], dict[str, objec
         ImportRun.objects.create,
         lambda: {"target": "users", "file_name": "a.csv", "fingerprint": "f"},
     ),
-    "recommendation_once_per_run": (
-        Recommendation.objects.create,
-        lambda: {"run": made.ModelRunFactory(served=False), "user": made.UserFactory()},
+    "correction_once_per_subject": (
+        ProfileCorrection.objects.create,
+        lambda: {"user": made.UserFactory(), "subject": "hours"},
     ),
-    "neighbours_once_per_run": (
-        CourseNeighbours.objects.create,
-        lambda: {"run": made.ModelRunFactory(served=False), "course": made.CourseFactory()},
+    "exposure_once_per_day": (
+        ListExposure.objects.create,
+        lambda: {"course": made.CourseFactory(), "day": "2026-01-01"},
     ),
     "cohort_day_once": (cohort, dict),
     "learning_once": (

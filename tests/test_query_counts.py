@@ -12,9 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from analytics.methods.reasons import Reason
-from analytics.models import CourseNeighbours, PopularCourses
 from catalog.models import Course
+from tests.analytics.models_of import served_model
 from tests.factories import (
     CategoryFactory,
     ChatMessageFactory,
@@ -71,14 +70,11 @@ class Market:
             PurchaseFactory(order=order)
             PurchaseFactory(order=order)
         shown = Course.objects.exclude(pk=self.course.pk)
-        PopularCourses.objects.update_or_create(
-            run=self.run,
-            defaults={"items": [[one.pk, 1.0, Reason.POPULAR, None] for one in shown]},
-        )
-        CourseNeighbours.objects.update_or_create(
-            run=self.run,
-            course=self.course,
-            defaults={"items": [[one.pk, 1.0] for one in shown]},
+        everything = [self.course, *shown]
+        self.run = served_model(
+            everything,
+            after={0: dict.fromkeys(range(1, len(everything)), 1.0)},
+            popular=[0.0, *(1.0 for _ in shown)],
         )
 
     def paths(self) -> dict[str, str]:

@@ -11,27 +11,14 @@ from django.utils import timezone
 from scipy import sparse
 
 from analytics import frames
+from analytics.intent import KIND_WEIGHTS, TAKEN_KINDS
 from analytics.methods.interactions import Interactions
 from analytics.methods.recommenders import ItemFeatures, UserFeatures
-from analytics.models import EventKind
 
-# How much one event of a kind says that a course is wanted, having it being 1. A view may be
-# a slip of the thumb; who puts a course into the cart has all but decided.
-KIND_WEIGHTS = {
-    EventKind.VIEW: 0.1,
-    EventKind.CLICK: 0.25,
-    EventKind.WATCH: 0.25,
-    EventKind.LIKE: 0.4,
-    EventKind.SHARE: 0.5,
-    EventKind.ADD_TO_CART: 0.6,
-    EventKind.PURCHASE: 1.0,
-    EventKind.LESSON_PROGRESS: 1.0,
-}
 # Orders are microseconds since 1970 where a time is known, and small numbers where only a position
 # in a source is: nothing on the platform happened before this.
 EARLIEST = 1e14
 WEEK = 7 * 86_400 * 1e6
-TAKEN_KINDS = (EventKind.PURCHASE, EventKind.LESSON_PROGRESS)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,13 @@ import pytest
 
 from accounts.consents import DOCUMENT_VERSION, record_consent
 from accounts.models import Consent, Purpose, StatedAttributes
-from analytics.methods.reasons import Reason
-from analytics.models import PopularCourses, Recommendation
-from tests.factories import CategoryFactory, CourseFactory, ModelRunFactory, UserFactory
+from tests.analytics.models_of import served_model
+from tests.factories import (
+    CategoryFactory,
+    CourseFactory,
+    EventFactory,
+    UserFactory,
+)
 
 pytestmark = pytest.mark.django_db
 ENGLISH = {"HTTP_ACCEPT_LANGUAGE": "en"}
@@ -130,10 +134,9 @@ def test_without_an_answer_personalisation_is_off(client, ann) -> None:
 
 
 def test_with_personalisation_off_the_home_page_shows_what_is_popular(client, ann) -> None:
-    run = ModelRunFactory()
-    own, popular = CourseFactory(title="Chosen for Ann"), CourseFactory(title="Liked by all")
-    Recommendation.objects.create(run=run, user=ann, items=[[own.pk, 1.0, Reason.INTEREST, None]])
-    PopularCourses.objects.create(run=run, items=[[popular.pk, 1.0, Reason.POPULAR, None]])
+    had, own, popular = (CourseFactory(title=t) for t in ("Had", "Chosen for Ann", "Liked by all"))
+    EventFactory(user=ann, course=had)
+    served_model([had, own, popular], after={0: {1: 1.0}}, popular=[0.0, 0.0, 1.0])
 
     def chosen() -> list[str]:
         cards = client.get("/", **ENGLISH).context["recommended"]

@@ -21,7 +21,7 @@ from analytics.models import (
     Event,
     LearningSummary,
     Profile,
-    Recommendation,
+    ProfileCorrection,
     UserRetention,
 )
 from catalog.checkout import OrderRequest, place_order
@@ -125,9 +125,7 @@ def person_with_everything(canary: str) -> User:
     EventFactory(user=person, course=course)
     run = ModelRunFactory(task="profiles")
     Profile.objects.create(user=person, run=run, interests=[canary], state={"canary": canary})
-    Recommendation.objects.create(
-        run=ModelRunFactory(served=False), user=person, items=[[course.pk, 1.0, 0, None]]
-    )
+    ProfileCorrection.objects.create(user=person, subject="hours", value=[canary])
     UserRetention.objects.create(
         user=person, n_active_days=1, longest_run=1, first_day=TODAY, last_day=TODAY
     )
@@ -203,7 +201,7 @@ def test_every_table_that_knows_people_is_in_the_export_or_named_here() -> None:
         "analytics.Event",
         "analytics.LearningSummary",
         "analytics.Profile",
-        "analytics.Recommendation",
+        "analytics.ProfileCorrection",
         "analytics.UserRetention",
         "catalog.ChosenInterest",
         "catalog.CouponClaim",

@@ -7,15 +7,16 @@ from rest_framework.test import APIClient
 
 from analytics.methods.reasons import Reason
 from analytics.models import (
-    CourseNeighbours,
     CourseRetention,
     Forecast,
     PopularCourses,
-    Recommendation,
 )
+from analytics.shop_window import on_sale
 from catalog.models import Course
+from tests.analytics.models_of import served_model
 from tests.factories import (
     CourseFactory,
+    EnrollmentFactory,
     LiveSessionFactory,
     ModelRunFactory,
     OperatorFactory,
@@ -46,9 +47,8 @@ def retention_of(course: Course, **columns: object) -> CourseRetention:
 class TestRecommendations:
     def test_each_course_has_a_score_and_a_reason(self, api: APIClient) -> None:
         person, taken, wanted = UserFactory(), CourseFactory(title="Ink"), CourseFactory()
-        run = ModelRunFactory()
-        items = [[wanted.pk, 0.75, Reason.HISTORY, taken.pk]]
-        Recommendation.objects.create(run=run, user=person, items=items)
+        EnrollmentFactory(user=person, course=taken)
+        served_model([taken, wanted], after={0: {1: 0.75}})
         api.force_authenticate(person)
 
         (shown,) = api.get("/api/v1/recommendations/").json()["results"]
@@ -78,11 +78,10 @@ class TestRecommendations:
         self, api: APIClient, django_assert_num_queries
     ) -> None:
         course, *others = [PromotionFactory().course for _ in range(6)]
-        CourseNeighbours.objects.create(
-            run=ModelRunFactory(), course=course, items=[[one.pk, 0.5] for one in others]
-        )
+        served_model([course, *others], after={0: dict.fromkeys(range(1, 6), 0.5)})
+        on_sale()
 
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(4):
             shown = api.get(f"/api/v1/courses/{course.pk}/similar/").json()["results"]
 
         assert [row["id"] for row in shown] == [one.pk for one in others]

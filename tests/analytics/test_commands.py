@@ -18,7 +18,6 @@ from analytics.models import (
     LearningSummary,
     ModelRun,
     Profile,
-    Recommendation,
     SessionFigures,
     Task,
     UserRetention,
@@ -77,7 +76,7 @@ def test_rebuild_computes_everything_and_says_what_came_of_it(market: None) -> N
         assert f"{task.value} ..." in text
         assert ModelRun.objects.served(task) is not None
     assert text.splitlines()[-1].startswith("done in ")
-    for table in (Profile, Recommendation, UserRetention, LearningSummary):
+    for table in (Profile, UserRetention, LearningSummary):
         assert table.objects.exists()
 
 

@@ -18,11 +18,11 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from analytics import next_course as module
-from analytics.methods.reasons import Reason
-from analytics.models import EventKind, Profile, Recommendation, Task
+from analytics.models import EventKind, Profile, Task
 from analytics.next_course import next_courses
 from catalog.models import Course
 from streams.models import LiveSession, SessionStatus
+from tests.analytics.models_of import served_model
 from tests.analytics.rooms import NOW, bought, came, did, ended_room, live_room
 from tests.factories import (
     CourseFactory,
@@ -176,12 +176,10 @@ class TestNextCourse:
     def test_it_follows_who_is_in_the_room(self, room: LiveSession) -> None:
         """Given twelve in the room who have brush already and are recommended ink."""
         ink, brush = Course.objects.filter(seller=room.seller).order_by("pk")
-        run = ModelRunFactory()
+        served_model([ink, brush], after={1: {0: 0.9}})
         for person in UserFactory.create_batch(12):
             came(room, person, minute=9)
             EnrollmentFactory(user=person, course=brush)
-            items = [[ink.pk, 0.9, Reason.HISTORY, None]]
-            Recommendation.objects.create(run=run, user=person, items=items)
 
         assert self.titles(room) == ["Ink", "Brush"]
         advice = next_courses(room, moment=NOW)
@@ -223,12 +221,13 @@ class TestNextCourse:
         assert len(made) == 1
 
     def test_more_viewers_do_not_cost_more_queries(self, room: LiveSession) -> None:
-        run = ModelRunFactory()
+        ink, brush = Course.objects.filter(seller=room.seller).order_by("pk")
+        served_model([ink, brush], after={1: {0: 0.9}})
 
         def fill(n: int) -> None:
             for person in UserFactory.create_batch(n):
                 came(room, person, minute=9)
-                Recommendation.objects.create(run=run, user=person, items=[])
+                EnrollmentFactory(user=person, course=brush)
 
         def n_queries() -> int:
             cache.clear()

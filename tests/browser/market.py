@@ -9,17 +9,15 @@ from decimal import Decimal
 from django.utils import timezone
 
 from accounts.models import User
-from analytics.methods.reasons import Reason
-from analytics.models import CourseNeighbours, PopularCourses
 from catalog.models import CourseKind, Level
 from streams.models import LiveSession
+from tests.analytics.models_of import served_model
 from tests.factories import (
     CategoryFactory,
     CourseFactory,
     EnrollmentFactory,
     LessonFactory,
     LiveSessionFactory,
-    ModelRunFactory,
     PromotionFactory,
     ReviewFactory,
     SectionFactory,
@@ -101,12 +99,10 @@ def make_market() -> Market:
     SessionPromotionFactory(
         live_session=live, promotion__course=courses[1], promotion__price=Decimal(50)
     )
-    run = ModelRunFactory()
-    PopularCourses.objects.create(
-        run=run, items=[[one.pk, 1.0, Reason.POPULAR, None] for one in courses[:4]]
-    )
-    CourseNeighbours.objects.create(
-        run=run, course=first, items=[[one.pk, 1.0] for one in courses[1:]]
+    served_model(
+        courses,
+        after={courses.index(first): dict.fromkeys(range(1, len(courses)), 1.0)},
+        popular=[1.0 if at < 4 else 0.0 for at in range(len(courses))],
     )
     viewer = UserFactory(email="viewer@example.com", display_name="小周")
     return Market(viewer=viewer, course=first, live=live, coming=coming, ended=ended)

@@ -1,0 +1,106 @@
+"""The recommender that this process serves: loaded once per version, swapped as a whole."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from analytics.methods.served_model import BadArrays, ServedModel
+from analytics.model_files import BadModelFile, load_arrays
+from analytics.models import ModelRun, RunOutcome, Task
+
+logger = logging.getLogger(__name__)
+
+# A new version is seen after so many seconds at the latest.
+LOOK_EVERY_SECONDS = 2.0
+# So many earlier versions are tried where the served one cannot be read.
+EARLIER = 5
+
+
+@dataclass(frozen=True)
+class Version:
+    """One served run with its model."""
+
+    run_id: int
+    model: ServedModel
+
+
+@dataclass
+class Holder:
+    """What one process holds; `current` may be called by all its threads.
+
+    A file that cannot be read is said so once; what was loaded last goes on serving then, or,
+    where nothing was yet, the newest earlier version whose file can be read.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    _version: Version | None = None
+    _looked_at: float = float("-inf")
+    _refused: set[int] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def current(self) -> Version | None:
+        """The version to serve now; None before the first fit."""
+        now = self.clock()
+        if now - self._looked_at < LOOK_EVERY_SECONDS:
+            return self._version
+        # One thread looks; the others go on with what is there.
+        if self._lock.acquire(blocking=self._version is None):
+            try:
+                if now - self._looked_at >= LOOK_EVERY_SECONDS:
+                    self._version = self._look()
+                    self._looked_at = now
+            finally:
+                self._lock.release()
+        return self._version
+
+    def forget(self) -> None:
+        """Look anew at the next call."""
+        self._version, self._looked_at = None, float("-inf")
+        self._refused.clear()
+
+    def _look(self) -> Version | None:
+        served = ModelRun.objects.served(Task.RECOMMEND)
+        if served is None:
+            return None
+        if self._version is not None and self._version.run_id == served.pk:
+            return self._version
+        found = self._load(served)
+        if found is None and self._version is not None:
+            return self._version
+        return found or self._earlier(served)
+
+    def _earlier(self, served: ModelRun) -> Version | None:
+        runs = ModelRun.objects.filter(
+            task=Task.RECOMMEND, outcome=RunOutcome.SERVED, pk__lt=served.pk
+        ).exclude(model_file="")
+        for run in runs.order_by("-pk")[:EARLIER]:
+            if found := self._load(run):
+                return found
+        return None
+
+    def _load(self, run: ModelRun) -> Version | None:
+        if run.pk in self._refused:
+            return None
+        try:
+            return Version(run.pk, ServedModel(load_arrays(run)))
+        except (BadModelFile, BadArrays) as error:
+            self._refused.add(run.pk)
+            logger.error("the model of run #%s cannot be served: %s", run.pk, error)
+            return None
+
+
+_holder = Holder()
+
+
+def current() -> Version | None:
+    """The version that this process serves; None before the first fit."""
+    return _holder.current()
+
+
+def forget() -> None:
+    """Look anew at the next call: for a process whose database was changed under it."""
+    _holder.forget()

@@ -1,0 +1,81 @@
+"""What is on sale now, as scoring and the rules of lists need it: read once in some seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from catalog.models import Course, CourseStatus
+
+# For so long a course that was just taken off sale may still be ranked; pages leave it out.
+HOLDS_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class OnSale:
+    """Published courses: ids (n,) ascending, and by id the seller, the field, and since when."""
+
+    ids: list[int]
+    seller: dict[int, int]
+    category: dict[int, int]
+    published_at: dict[int, datetime]
+    _allowed: dict[int, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def n_sellers(self) -> int:
+        return len(set(self.seller.values()))
+
+    def allowed(self, run_id: int, course_ids: np.ndarray) -> np.ndarray:
+        """(n_items,) bool: which of the courses of a model are on sale."""
+        if run_id not in self._allowed:
+            self._allowed[run_id] = np.isin(course_ids, self.ids)
+        return self._allowed[run_id]
+
+
+@dataclass
+class Window:
+    """The courses on sale, at most HOLDS_SECONDS old."""
+
+    clock: Callable[[], float] = time.monotonic
+    _seen: OnSale | None = None
+    _seen_at: float = float("-inf")
+
+    def now(self) -> OnSale:
+        moment = self.clock()
+        if self._seen is None or moment - self._seen_at >= HOLDS_SECONDS:
+            self._seen, self._seen_at = _read(), moment
+        return self._seen
+
+    def forget(self) -> None:
+        self._seen = None
+
+
+def _read() -> OnSale:
+    rows = list(
+        Course.objects.filter(status=CourseStatus.PUBLISHED)
+        .order_by("pk")
+        .values_list("pk", "seller_id", "category_id", "published_at")
+    )
+    return OnSale(
+        ids=[row[0] for row in rows],
+        seller={row[0]: row[1] for row in rows},
+        category={row[0]: row[2] for row in rows},
+        published_at={row[0]: row[3] for row in rows if row[3]},
+    )
+
+
+_window = Window()
+
+
+def on_sale() -> OnSale:
+    """What is on sale, at most HOLDS_SECONDS ago."""
+    return _window.now()
+
+
+def forget() -> None:
+    """Read anew at the next call."""
+    _window.forget()
