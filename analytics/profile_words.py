@@ -26,6 +26,7 @@ BAND_LABELS = {
     "middle": gettext_lazy("middle"),
     "high": gettext_lazy("high"),
 }
+ANSWER_LABELS = {"more": gettext_lazy("more of it"), "less": gettext_lazy("less of it")}
 # What a stage says, to the person whose it is.
 STAGE_SENTENCES = {
     Stage.NEWCOMER: gettext_lazy("You came less than 7 days ago, or did nothing here yet."),

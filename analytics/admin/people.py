@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -13,21 +14,20 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from accounts.seller_admin import Label, RuledModelAdmin, admin_link
+from analytics.known_profile import KnownProfile, known_profile
+from analytics.methods.derived_profile import HOURS, PRICE
+from analytics.methods.rates import Rate
 from analytics.models import Profile, Stage
-from analytics.rate_text import hours_text
+from analytics.profile_words import ANSWER_LABELS, BAND_LABELS, PART_LABELS, hour_text
+from analytics.rate_text import hours_text, rate_text
 from catalog.models import Category
+from catalog.templatetags.catalog_pages import sum_of_money
 
 STAGE_COLOURS = {
     Stage.NEWCOMER: "info",
     Stage.ACTIVE: "success",
     Stage.SLIPPING: "warning",
     Stage.GONE: "default",
-}
-PRICE_BANDS = {
-    "free": gettext_lazy("free"),
-    "low": gettext_lazy("low"),
-    "middle": gettext_lazy("middle"),
-    "high": gettext_lazy("high"),
 }
 
 
@@ -60,13 +60,14 @@ class ProfileAdmin(RuledModelAdmin):
         ),
         (
             gettext_lazy("Derived from what they did"),
-            {"fields": ["fields_of_interest", "hours", "in_live_rooms"]},
+            {"fields": ["fields_of_interest", "hours", "price_sensitivity", "in_live_rooms"]},
         ),
+        (gettext_lazy("What they said of it"), {"fields": ["corrections"]}),
         (gettext_lazy("Build"), {"fields": [("version", "built_at", "run_link")]}),
     ]
     readonly_fields = [
-        "user_link", "stage_label", "price", "fields_of_interest", "hours", "in_live_rooms",
-        "run_link",
+        "user_link", "stage_label", "price", "fields_of_interest", "hours", "price_sensitivity",
+        "in_live_rooms", "corrections", "run_link",
     ]  # fmt: skip
 
     @display(description=gettext_lazy("viewer"))
@@ -79,7 +80,35 @@ class ProfileAdmin(RuledModelAdmin):
 
     @display(description=gettext_lazy("price band"), ordering="price_band")
     def price(self, profile: Profile) -> str:
-        return str(PRICE_BANDS.get(profile.price_band, _("nothing bought yet")))
+        return str(BAND_LABELS.get(profile.price_band, _("not known")))
+
+    @display(description=gettext_lazy("price sensitivity"))
+    def price_sensitivity(self, profile: Profile) -> str:
+        price = profile.price
+        if not price.get("n_purchases"):
+            return _("not known")
+        return html_table(
+            [_("purchases"), _("mean price"), _("below the list price")],
+            [
+                (
+                    price["n_purchases"],
+                    sum_of_money(Decimal(price["mean"]), price["currency"]),
+                    rate_text(
+                        Rate(price["n_discounted"], price["n_known"]),
+                        nobody=_("no list price is known"),
+                    ),
+                )
+            ],
+            "",
+        )
+
+    @display(description=gettext_lazy("switched off or put right"))
+    def corrections(self, profile: Profile) -> str:
+        return html_table(
+            [_("part"), _("they said")],
+            list(_said(known_profile(profile.user))),
+            _("nothing: all of it is as derived"),
+        )
 
     @display(description=gettext_lazy("interests"))
     def fields_of_interest(self, profile: Profile) -> str:
@@ -128,3 +157,19 @@ class ProfileAdmin(RuledModelAdmin):
     @display(description=gettext_lazy("model run"))
     def run_link(self, profile: Profile) -> str:
         return admin_link(profile.run)
+
+
+def _said(known: KnownProfile) -> Iterator[tuple[str, str]]:
+    """What the person said of each part, in words."""
+    for part, label in PART_LABELS.items():
+        if part in known.off:
+            yield str(label), _("switched off")
+    if known.said.hours and HOURS not in known.off:
+        yield str(PART_LABELS[HOURS]), ", ".join(map(hour_text, known.said.hours))
+    if known.said.band and PRICE not in known.off:
+        yield str(PART_LABELS[PRICE]), str(BAND_LABELS[known.said.band])
+    for one in known.fields:
+        if one.answer:
+            yield one.category.name, str(ANSWER_LABELS[one.answer])
+    for category in known.fields_off:
+        yield category.name, _("switched off")

@@ -20,8 +20,10 @@ from tests.factories import (
     EventFactory,
     LedgerEntryFactory,
     LiveSessionFactory,
+    OperatorFactory,
     OrderFactory,
     PurchaseFactory,
+    SellerFactory,
     UserFactory,
 )
 
@@ -296,3 +298,32 @@ class TestTheApi:
         other.patch(PATH, {"interests": {"is_off": True}}, format="json")
         assert api.get(PATH).json()["interests"]["known"] != []
         assert APIClient().get(PATH).status_code == 401
+
+
+class TestTheAdmin:
+    def page(self, ann: User) -> str:
+        operator = Client(headers={"accept-language": "en"})
+        operator.force_login(OperatorFactory())
+        html = operator.get(f"/admin/analytics/profile/{ann.pk}/change/").content.decode()
+        return re.sub(r"\s+", " ", html)
+
+    def test_operators_see_price_sensitivity_and_what_the_person_said(
+        self, client, ann, music
+    ) -> None:
+        page = self.page(ann)
+        assert "<td>1</td><td>¥60</td><td>100.0% (1 of 1)</td>" in page
+        assert "nothing: all of it is as derived" in page
+
+        post(client, subject=f"interest:{music.pk}", say="off")
+        post(client, subject="price", say="off")
+        post(client, subject="hours", say="instead", hours=["7"])
+
+        page = self.page(ann)
+        assert "<td>Music</td><td>switched off</td>" in page
+        assert "<td>price sensitivity</td><td>switched off</td>" in page
+        assert "<td>favourite hours</td><td>07:00–08:00</td>" in page
+        assert "¥60" not in page
+
+    def test_a_seller_does_not_see_it(self, client, ann) -> None:
+        client.force_login(SellerFactory())
+        assert client.get(f"/admin/analytics/profile/{ann.pk}/change/").status_code in (302, 403)
