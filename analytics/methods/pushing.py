@@ -41,8 +41,8 @@ HELD_CERTAINTY, ALARM_CERTAINTY = 2.0, 4.0
 # More of its learners in a cell than this share of courses have is much.
 MUCH, MUCH_OF_SUSPECT = 0.98, 0.95
 # With this share of its learners in such excess a course is looked at whole; with the second its
-# lists are held to what its trusted learners explain.
-SUSPECT, PUSHED = 0.15, 0.35
+# lists are held to what its trusted learners explain, and an alarm may be given.
+SUSPECT, PUSHED = 0.15, 0.4
 # Whoever is trusted less is left out of what is told of other courses.
 FEW_TRUST = 0.5
 # What is left of an entry that is not trusted: nothing, but it stays an entry.
@@ -354,8 +354,9 @@ def grown(trust: Trust, before: Before | None, n_people: int) -> tuple[np.ndarra
     Against a version before, what counts is growth beyond that of the market; in both cases at
     least ALARM_SHARE of all people.
     """
-    is_alarming = trust.n_made_up >= ALARM_SHARE * n_people
-    n_new = np.round(trust.n_made_up).astype(np.int64)
+    untrusted = trust.n_learners - trust.n_trusted
+    is_alarming = untrusted >= np.maximum(ALARM_SHARE * n_people, PUSHED * trust.n_learners)
+    n_new = np.round(untrusted).astype(np.int64)
     if before is not None:
         beyond, noise = growth_beyond(trust.n_learners, before, n_people)
         is_alarming |= (beyond >= ALARM_SHARE * n_people) & (beyond > ALARM_CERTAINTY * noise)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analytics.methods import pushing
 from analytics.methods.interactions import Interactions
 from analytics.methods.pushing import (
     AIMED_RISE,
@@ -331,14 +330,14 @@ def test_watching_leaves_the_recommender_as_it_was(world: World) -> None:
     assert model.interactions_ is now
 
 
-OF_REAL = [
-    Attack(0, share, kind)
-    for kind in KINDS
-    for share in ((0.01, 0.03, 0.05) if IS_LONG else (0.05,))
-]
+OF_REAL = (
+    [Attack(0, share, kind) for kind in KINDS for share in (0.01, 0.03, 0.05)]
+    if IS_LONG
+    else [Attack(0, 0.03, "segment"), Attack(0, 0.05, "copied")]
+)
 
 
-@pytest.mark.parametrize("attack", OF_REAL if IS_LONG else OF_REAL[2:], ids=str)
+@pytest.mark.parametrize("attack", OF_REAL, ids=str)
 def test_among_real_learners_too(real_world: World, attack: Attack) -> None:
     for target in by_popularity(real_world.market, *((0.01, 0.3, 0.9) if IS_LONG else (0.3,))):
         pushed = Attack(target, attack.share, attack.kind)
@@ -355,4 +354,3 @@ def test_among_real_learners_nobody_is_alarmed_without_a_push(real_world: World)
     )
     assert alarms == []
     assert (factors < 1).sum() <= 0.01 * market.n_items
-    assert pushing.ALARM_SHARE * market.n_users > trust.n_made_up.max()
