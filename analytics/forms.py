@@ -42,7 +42,7 @@ class AddFieldForm(forms.Form):
     """A field of knowledge to add."""
 
     category = forms.ModelChoiceField(
-        Category.objects.all(), label=_("Add a field"), required=False
+        Category.objects.all(), label=_("Add a field"), required=False, empty_label=_("Choose")
     )
 
     def __init__(self, *args: Any, without: Collection[int] = (), **kwargs: Any) -> None:

@@ -80,12 +80,12 @@ class TestThePage:
             "<b>Music</b><span>100%</span>",
             "from 2 things you did",
             '<b>20:00–21:00</b><span class="quiet">from 3 things you did',
-            "price band: low",
+            "Price band: low",
             "¥60 on average, from 1 purchase",
             "100.0% (1 of 1)",
-            "<b>newcomer</b>",
-            "<dt>watched</dt><dd>1 h 30 min</dd>",
-            "<dt>likes</dt><dd>7</dd>",
+            "<b>Newcomer</b>",
+            "<dt>Watched</dt><dd>1 h 30 min</dd>",
+            "<dt>Likes</dt><dd>7</dd>",
         ):
             assert text in page
 
@@ -95,7 +95,7 @@ class TestThePage:
             assert response["Location"] == f"/account/#known-{part}"
         page = page_of(client)
         assert page.count("Switched off by you: neither derived nor shown nor used.") == 5
-        for gone in ("<b>Music</b>", "20:00–21:00", "on average", "<b>newcomer</b>", "1 h 30"):
+        for gone in ("<b>Music</b>", "20:00–21:00", "on average", "<b>Newcomer</b>", "1 h 30"):
             assert gone not in page
 
         post(client, subject="hours", say="on")
@@ -122,7 +122,7 @@ class TestThePage:
         page = page_of(client)
         assert "<b>07:00–08:00</b>" in page
         assert "Chosen by you; times in UTC+08:00." in page
-        assert "price band: high" in page
+        assert "Price band: high" in page
 
         post(client, subject="hours", say="reset")
         post(client, subject="price", say="reset")
