@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -32,6 +33,13 @@ N_REASONS = len(Reason) - 1
 # The numbers of `recommenders.blocks.Ask`, which a process that only serves does not import.
 HISTORY, PEOPLE, INTEREST, EVERYBODY, ALIKE = range(5)
 LEAST_DECAYED = 1e-3
+# A block of which this share is filled is kept as plain rows: at most twice the memory, and a
+# fraction of the time.
+LEAST_FULL = 0.25
+# So many plain rows are copied together: they stay within the cache of the processor.
+AT_ONCE = 64
+# How much two sums of the same numbers in another order may differ, generously.
+UNSURE = 1e-4
 
 _KINDS = {
     "format": "i", "course_ids": "i", "category_ids": "i", "rows_indptr": "i",
@@ -85,13 +93,29 @@ class Ranked:
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """Every entry of every row that a person picks: its column, value, reason and item."""
+class Part:
+    """What one row adds to the score of a course: its reason, the item of the history that it
+    stands for or -1, and how much."""
 
-    columns: np.ndarray
+    reason: Reason
+    item: int
+    value: float
+
+
+@dataclass(frozen=True)
+class _Picked:
+    """Rows that a person picks of one block, and how much each weighs: (k,) int64, float32.
+
+    dense: those rows as (k,) places in `of`, the block as plain rows; else their entries one row
+    after the other: column, value, and the place in rows.
+    """
+
+    rows: np.ndarray
     values: np.ndarray
-    reasons: np.ndarray
-    items: np.ndarray
+    of: np.ndarray | None
+    places: np.ndarray
+    columns: np.ndarray
+    data: np.ndarray
 
 
 class ServedModel:
@@ -108,6 +132,7 @@ class ServedModel:
         self.popular: np.ndarray = arrays["popular"]
         self.index_of = {int(pk): at for at, pk in enumerate(self.course_ids)}
         self.category_index = {int(pk): at for at, pk in enumerate(self.category_ids)}
+        self._dense = self._unpacked()
 
     def rank(
         self,
@@ -123,35 +148,39 @@ class ServedModel:
         leave_out: indices of items that are not wanted; allowed (n_items,) bool: those that may
         be shown. Without both, everything may come, also what is in the history.
         """
-        asked = self._asked(history, person)
-        by_reason = np.bincount(
-            asked.reasons * self.n_items + asked.columns,
-            weights=asked.values,
-            minlength=N_REASONS * self.n_items,
-        ).reshape(N_REASONS, self.n_items)
-        scores = by_reason.sum(axis=0).astype(np.float32)
+        picked = self._picked(history, person)
+        scores = self._scores(picked)
         if leave_out is not None:
             scores[leave_out] = 0
         if allowed is not None:
             scores[~allowed] = 0
-        found = np.flatnonzero(scores > 0)
-        if len(found) > n:
-            # All that reach the n-th score, so that equal ones come by their index.
-            least = np.partition(scores[found], len(found) - n)[len(found) - n] if n else np.inf
-            found = found[scores[found] >= least]
-        items = found[np.argsort(-scores[found], kind="stable")][:n]
-        reasons = by_reason[:, items].argmax(axis=0)
-        return Ranked(
-            items=items,
-            scores=scores[items],
-            reasons=reasons.astype(np.int8),
-            because=self._because(asked, items, reasons),
-        )
+        items = self._near_the_top(scores, n)
+        parts = self._parts(picked, items)
+        # Row after row in single precision, as the lists of a fit are summed: the same scores to
+        # the last bit, and equal columns give equal ones.
+        exact = parts.sum(axis=0, dtype=np.float32)
+        order = np.argsort(-exact, kind="stable")[:n]
+        order = order[exact[order] > 0]
+        items, parts, exact = items[order], parts[:, order], exact[order]
+        rows = _joined([one.rows for one in picked], np.int64)
+        reasons, because = self._why(rows, parts)
+        return Ranked(items=items, scores=exact, reasons=reasons, because=because)
 
     def scores(self, history: History, person: Person) -> np.ndarray:
-        """(n_items,) float64, what each course is worth to the person, before any mask."""
-        asked = self._asked(history, person)
-        return np.bincount(asked.columns, weights=asked.values, minlength=self.n_items)
+        """(n_items,) float32, what each course is worth to the person, before any mask."""
+        return self._scores(self._picked(history, person))
+
+    def parts_of(self, item: int, history: History, person: Person) -> list[Part]:
+        """Everything that makes up the score of one item, largest first."""
+        picked = self._picked(history, person)
+        (values,) = self._parts(picked, np.array([item])).T
+        rows = _joined([one.rows for one in picked], np.int64)
+        reasons, items = self.arrays["row_reason"][rows], self.arrays["row_item"][rows]
+        return [
+            Part(Reason(int(reasons[at])), int(items[at]), float(values[at]))
+            for at in np.argsort(-values, kind="stable")
+            if values[at]
+        ]
 
     def similar(self, item: int) -> tuple[np.ndarray, np.ndarray]:
         """(items, scores) most alike one item, best first."""
@@ -161,50 +190,124 @@ class ServedModel:
             self.arrays["similar_data"][first:last],
         )
 
-    def _because(self, asked: _Asked, items: np.ndarray, reasons: np.ndarray) -> np.ndarray:
+    def _scores(self, picked: list[_Picked]) -> np.ndarray:
+        scores = np.zeros(self.n_items, dtype=np.float32)
+        for one in picked:
+            if one.of is None:
+                weighed = one.data * one.values[one.places]
+                scores += np.bincount(one.columns, weights=weighed, minlength=self.n_items)
+                continue
+            # Not by a matrix product, which wakes threads that other requests need more.
+            for at in range(0, len(one.rows), AT_ONCE):
+                some = slice(at, at + AT_ONCE)
+                scores += np.einsum("i,ij->j", one.values[some], one.of[one.places[some]])
+        return scores
+
+    @staticmethod
+    def _near_the_top(scores: np.ndarray, n: int) -> np.ndarray:
+        """Items, ascending, among which the best n surely are whatever the order of summing."""
+        found = np.flatnonzero(scores > 0)
+        if n < 1:
+            return found[:0]
+        if len(found) > n:
+            least = np.partition(scores[found], len(found) - n)[len(found) - n]
+            found = found[scores[found] >= least * (1 - UNSURE)]
+        return found
+
+    def _parts(self, picked: list[_Picked], items: np.ndarray) -> np.ndarray:
+        """What each picked row gives to each of some items: (n_picked, len(items)) float32."""
+        parts = np.zeros((sum(len(one.rows) for one in picked), len(items)), dtype=np.float32)
         place = np.full(self.n_items, -1, dtype=np.int64)
         place[items] = np.arange(len(items))
-        at = place[asked.columns]
-        is_it = (at >= 0) & (asked.items >= 0)
-        is_it[is_it] = asked.reasons[is_it] == reasons[at[is_it]]
-        causes, of_cause = np.unique(asked.items[is_it], return_inverse=True)
-        because = np.full(len(items), -1, dtype=np.int32)
-        if len(causes) and len(items):
-            sums = np.bincount(
-                at[is_it] * len(causes) + of_cause,
-                weights=asked.values[is_it],
-                minlength=len(items) * len(causes),
-            ).reshape(len(items), len(causes))
-            is_positive = sums.max(axis=1) > 0
-            because[is_positive] = causes[sums.argmax(axis=1)][is_positive]
-        return because
+        first = 0
+        for one in picked:
+            block = parts[first : first + len(one.rows)]
+            if one.of is not None:
+                block[:] = one.of[np.ix_(one.places, items)]
+            else:
+                at = place[one.columns]
+                is_it = np.flatnonzero(at >= 0)
+                block[one.places[is_it], at[is_it]] = one.data[is_it]
+            block *= one.values[:, None]
+            first += len(one.rows)
+        return parts
 
-    def _asked(self, history: History, person: Person) -> _Asked:
-        rows, values = self._rows(history, person)
+    def _why(self, rows: np.ndarray, parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For each column of parts (n_rows, k): the reason that adds most, and the item of the
+        history that adds most to it."""
+        n = parts.shape[1]
+        group = self.arrays["row_reason"][rows]
+        by_reason = np.zeros((N_REASONS, n), dtype=np.float32)
+        for reason in np.unique(group):
+            by_reason[reason] = parts[group == reason].sum(axis=0, dtype=np.float32)
+        reasons = by_reason.argmax(axis=0)
+        because = np.full(n, -1, dtype=np.int32)
+        cause = self.arrays["row_item"][rows]
+        for reason in np.unique(reasons):
+            chosen = (group == reason) & (cause >= 0)
+            columns = np.flatnonzero(reasons == reason)
+            if not chosen.any():
+                continue
+            sums = parts[np.ix_(np.flatnonzero(chosen), columns)]
+            causes = cause[chosen]
+            if (np.diff(causes) <= 0).any():
+                # Several blocks have this reason: one item of the history adds by each of them.
+                by_cause = np.argsort(causes, kind="stable")
+                causes, firsts = np.unique(causes[by_cause], return_index=True)
+                sums = np.add.reduceat(sums[by_cause], firsts, axis=0)
+            is_positive = sums.max(axis=0) > 0
+            because[columns[is_positive]] = causes[sums.argmax(axis=0)][is_positive]
+        return reasons.astype(np.int8), because
+
+    def _with_entries(self, block: int, rows: np.ndarray, values: np.ndarray) -> _Picked:
+        none = np.empty(0, np.int64)
+        if (dense := self._dense.get(block)) is not None:
+            places = rows - self._start(block)
+            return _Picked(rows, values, dense, places, none, none)
         indptr = self.arrays["rows_indptr"]
-        starts = indptr[rows]
-        sizes = indptr[rows + 1] - starts
-        ends = np.cumsum(sizes)
-        total = int(ends[-1]) if len(ends) else 0
-        places = np.arange(total) + np.repeat(starts - (ends - sizes), sizes)
-        return _Asked(
-            columns=self.arrays["rows_indices"][places],
-            values=self.arrays["rows_data"][places] * np.repeat(values, sizes),
-            reasons=np.repeat(self.arrays["row_reason"][rows].astype(np.int64), sizes),
-            items=np.repeat(self.arrays["row_item"][rows], sizes),
+        spans = [
+            slice(first, last) for first, last in zip(indptr[rows], indptr[rows + 1], strict=True)
+        ]
+        columns, data = self.arrays["rows_indices"], self.arrays["rows_data"]
+        return _Picked(
+            rows,
+            values,
+            None,
+            np.repeat(np.arange(len(rows)), indptr[rows + 1] - indptr[rows]),
+            np.concatenate([columns[span] for span in spans]),
+            np.concatenate([data[span] for span in spans]),
         )
 
-    def _rows(self, history: History, person: Person) -> tuple[np.ndarray, np.ndarray]:
-        """The rows that the person picks, and how much each weighs: float32."""
+    def _start(self, block: int) -> int:
+        return int(self.arrays["block_start"][block])
+
+    def _unpacked(self) -> dict[int, np.ndarray]:
+        """The blocks that are full enough to be kept as plain rows, by their number."""
+        indptr = self.arrays["rows_indptr"]
+        found = {}
+        for block, (first, last) in enumerate(pairwise(self.arrays["block_start"])):
+            n_rows, low, high = int(last - first), int(indptr[first]), int(indptr[last])
+            if n_rows < 2 or high - low < LEAST_FULL * n_rows * self.n_items:
+                continue
+            dense = np.zeros((n_rows, self.n_items), dtype=np.float32)
+            of_row = np.repeat(np.arange(n_rows), np.diff(indptr[first : last + 1]))
+            dense[of_row, self.arrays["rows_indices"][low:high]] = self.arrays["rows_data"][
+                low:high
+            ]
+            found[block] = dense
+        return found
+
+    def _picked(self, history: History, person: Person) -> list[_Picked]:
+        """The rows that the person picks, block after block."""
         arrays = self.arrays
         fading = max(0.0, 1 - float(history.weight.sum()) / float(arrays["prior_until"]))
-        rows: list[np.ndarray] = []
-        values: list[np.ndarray] = []
+        found: list[_Picked] = []
         for block, ask in enumerate(arrays["block_ask"]):
             if ask == HISTORY:
-                decayed = np.float32(arrays["block_decay"][block]) ** history.age
-                kept = decayed > LEAST_DECAYED
-                picked, value = history.items[kept], history.weight[kept] * decayed[kept]
+                decayed = arrays["block_decay"][block] ** history.age
+                value = history.weight * decayed.astype(np.float32)
+                kept = value > LEAST_DECAYED * history.weight
+                picked, value = history.items[kept], value[kept]
             elif ask == EVERYBODY:
                 picked, value = np.zeros(1, np.int64), np.ones(1, np.float32)
             elif ask == INTEREST:
@@ -216,15 +319,15 @@ class ServedModel:
             else:
                 picked = self._alike(person)
                 value = np.ones(len(picked), np.float32)
-            scale = arrays["block_weight"][block]
             if arrays["block_fades"][block]:
-                scale = scale * np.float32(fading)
-            if scale > 0 and len(picked):
-                rows.append(picked + int(arrays["block_start"][block]))
-                values.append(value.astype(np.float32) * scale)
-        if not rows:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
-        return np.concatenate(rows).astype(np.int64), np.concatenate(values)
+                value = value * np.float32(fading)
+            value = value * arrays["block_weight"][block]
+            if (is_any := value != 0).any():
+                rows = picked[is_any].astype(np.int64) + self._start(block)
+                # In the order of their numbers, which is that of the fit.
+                order = np.argsort(rows, kind="stable")
+                found.append(self._with_entries(block, rows[order], value[is_any][order]))
+        return found
 
     def _codes(self, person: Person) -> np.ndarray:
         band = -1
@@ -247,6 +350,10 @@ class ServedModel:
         age = median if np.isnan(person.age) else person.age
         distances = ((kinds - [age, person.gender, person.occupation]) ** 2).sum(axis=1)
         return np.array([distances.argmin()], dtype=np.int64)
+
+
+def _joined(parts: list[np.ndarray], dtype: type[np.generic]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.empty(0, dtype)
 
 
 def _check(arrays: Mapping[str, np.ndarray]) -> None:
