@@ -56,7 +56,8 @@ def known_profile(person: User) -> KnownProfile:
     if not person.is_personalised:
         return KnownProfile(is_personalised=False)
     said = read_corrections([person.pk]).get(person.pk, Corrections())
-    profile = Profile.objects.filter(pk=person.pk).first() or Profile(user=person, built_at=None)
+    stored = Profile.objects.filter(pk=person.pk).first()
+    profile = stored or Profile(user=person)
     names = Category.objects.in_bulk(
         {*said.fields, *(one["category"] for one in profile.interests)}
     )
@@ -64,7 +65,7 @@ def known_profile(person: User) -> KnownProfile:
     return KnownProfile(
         is_personalised=True,
         said=said,
-        built_at=profile.built_at,
+        built_at=stored and stored.built_at,
         n_events=profile.n_events,
         fields=[
             KnownField(

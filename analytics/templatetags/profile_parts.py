@@ -18,7 +18,7 @@ from catalog.templatetags.catalog_pages import sum_of_money
 
 register = template.Library()
 # The ids of the account page's other forms stay theirs.
-_OWN_IDS = {"auto_id": "known_%s"}
+_OWN_IDS = "known_%s"
 
 
 @register.inclusion_tag("analytics/account/profile_panel.html", takes_context=True)
@@ -36,9 +36,9 @@ def profile_panel(context: template.Context) -> dict[str, Any]:
         "price": _price_shown(known),
         "stage_sentence": STAGE_SENTENCES.get(known.stage),  # type: ignore[call-overload]
         "live": _live_shown(known),
-        "hours_form": HoursForm(initial={"hours": hours}, **_OWN_IDS),
-        "band_form": BandForm(initial={"band": known.price.get("band")}, **_OWN_IDS),
-        "add_form": AddFieldForm(without=shown, **_OWN_IDS),
+        "hours_form": HoursForm(initial={"hours": hours}, auto_id=_OWN_IDS),
+        "band_form": BandForm(initial={"band": known.price.get("band")}, auto_id=_OWN_IDS),
+        "add_form": AddFieldForm(without=shown, auto_id=_OWN_IDS),
     }
 
 
