@@ -65,7 +65,7 @@ def known_profile(person: User) -> KnownProfile:
     return KnownProfile(
         is_personalised=True,
         said=said,
-        built_at=stored and stored.built_at,
+        built_at=stored.built_at if stored else None,
         n_events=profile.n_events,
         fields=[
             KnownField(

@@ -264,8 +264,7 @@ class ProfileCorrection(models.Model):
     """What one person said of one part of their profile: switched off, or put right.
 
     `subject` is "interests" (all), "hours", "price", "stage", "engagement", or "interest:" and the
-    id of a category.
-    `value` is what they put in its place, None where it is only switched off.
+    id of a category. `value` is what they put in its place, None where it is only switched off.
     """
 
     user = models.ForeignKey(

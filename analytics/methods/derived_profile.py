@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from analytics.methods.profiles import HALF_LIFE_PERIODS, State, newest_period
+from analytics.methods.profile_state import HALF_LIFE_PERIODS, State, newest_period
 
 # What an action without a date tells: as one that lies so many periods before the newest.
 UNDATED_PERIODS = 6

@@ -23,7 +23,8 @@ from analytics.methods.derived_profile import (
     derive,
     price_bounds,
 )
-from analytics.methods.profiles import State, merged, sums_of_actions
+from analytics.methods.profile_state import State, merged
+from analytics.methods.profiles import sums_of_actions
 from analytics.models import EventKind, ModelRun, Profile, ServedRun, Stage, Task
 from analytics.pipelines.runs import recorded_run, serve
 from analytics.pipelines.writing import BATCH, upsert_values

@@ -21,7 +21,8 @@ from analytics.methods.derived_profile import (
     price_bounds,
     stage_at,
 )
-from analytics.methods.profiles import ACTION_COLUMNS, State, merged, sums_of_actions
+from analytics.methods.profile_state import State, merged
+from analytics.methods.profiles import ACTION_COLUMNS, sums_of_actions
 
 NOW = datetime(2026, 6, 1, 12, 0)
 BOUNDS = {"CNY": (100.0, 300.0), "USD": (10.0, 30.0)}
