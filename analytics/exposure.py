@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
-from django.db import DatabaseError, connection, transaction
+from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from analytics.models import ListExposure
@@ -20,7 +20,7 @@ from catalog.models import Course
 logger = logging.getLogger(__name__)
 
 FLUSH_EVERY_SECONDS = 10.0
-# Beyond so many pairs of day and course the counts of a database that stays away are dropped.
+# Where the database stays away, so many pairs of day and course are remembered, and no others.
 MOST_PENDING = 100_000
 
 
@@ -37,11 +37,12 @@ class Counts:
     def add(self, shown: Iterable[int], explored: Iterable[int], *, day: date) -> None:
         """Count one list; stores what has gathered once in FLUSH_EVERY_SECONDS."""
         with self._lock:
-            if len(self._shown) > MOST_PENDING:
-                self._shown.clear()
-                self._explored.clear()
-            self._shown.update((day, course) for course in shown)
-            self._explored.update((day, course) for course in explored)
+            for course in shown:
+                if len(self._shown) < MOST_PENDING or (day, course) in self._shown:
+                    self._shown[day, course] += 1
+            for course in explored:
+                if (day, course) in self._shown:
+                    self._explored[day, course] += 1
             if self.clock() - self._flushed_at < FLUSH_EVERY_SECONDS:
                 return
             self._flushed_at = self.clock()
@@ -63,7 +64,7 @@ class Counts:
             return
         try:
             _store(shown, explored)
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("counts of lists wait for the database: %s", error)
             with self._lock:
                 self._shown.update(shown)

@@ -4,38 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from django.db import connection
-from django.db.models import Count, Model, Q
+from django.db.models import Model
 
 from accounts.models import Gender, Occupation, StatedAttributes
+from accounts.plain_rows import fetch_rows
 from analytics.intent import KIND_WEIGHTS, TAKEN_KINDS
 from analytics.methods.served_model import History, Person
-from analytics.models import Event, EventKind, ProfileCorrection
-from catalog.models import ChosenInterest, Course, Enrollment
+from analytics.models import Event, ProfileCorrection
+from catalog.models import ChosenInterest, Enrollment, Lesson, LessonProgress, Section
 
 # The newest events that are looked at: what is older has decayed to nothing.
 MOST_EVENTS = 300
-INTEREST_SUBJECT = "interest:"
+INTEREST_SUBJECT, ALL_INTERESTS = "interest:", "interests"
+# Numbers of the statement are whole: a decimal fraction of MariaDB is slow to read.
+PER_MILLE = 1_000
 _GENDERS = {value: code for code, value in enumerate(Gender.values)}
 _OCCUPATIONS = {value: code for code, value in enumerate(Occupation.values)}
-_EVENT, _OWNED, _CHOSEN, _STATED, _OFF = range(5)
+_DID, _OWNED, _CHOSEN, _STATED, _OFF = range(5)
 
 
 @dataclass
 class PersonHistory:
     """One person: `did` maps a course id to (order, weight, whether it was taken), see `_pairs` of
     the learning data for its rules; owned are courses with access now; chosen and off are ids of
-    fields that the person chose, and switched off."""
+    fields that the person chose, and switched off; uses_interests is false where all are off."""
 
     did: dict[int, tuple[float, float, bool]] = field(default_factory=dict)
     owned: set[int] = field(default_factory=set)
     chosen: list[int] = field(default_factory=list)
     off: set[int] = field(default_factory=set)
+    uses_interests: bool = True
     birth_year: int | None = None
     gender: str = ""
     occupation: str = ""
@@ -66,7 +70,7 @@ class PersonHistory:
             interests=tuple(
                 category_index[one]
                 for one in sorted(self.chosen)
-                if one in category_index and one not in self.off
+                if self.uses_interests and one in category_index and one not in self.off
             ),
         )
 
@@ -83,105 +87,109 @@ def read_histories(user_ids: Sequence[int]) -> dict[int, PersonHistory]:
         return found
     with connection.cursor() as cursor:
         people = list(found)
-        cursor.execute(_statement(len(people)), [*people, MOST_EVENTS, *people * 4])
+        cursor.execute(_statement(len(people)), people * 5)
         rows = cursor.fetchall()
-    for user_id, *row in rows:
+    # What they did comes before what they have, whichever way the database unites them.
+    for user_id, *row in sorted(rows, key=itemgetter(1)):
         _read(found[user_id], row)
     return found
 
 
 def _read(found: PersonHistory, row: Sequence[Any]) -> None:
-    what, number, other, moment, text = row
-    if what == _EVENT:
-        kind = EventKind(number)
-        order = float(text) if moment is None else _micros(moment)
-        _note(found.did, other, order, KIND_WEIGHTS[kind], kind in TAKEN_KINDS)
+    what, number, weight, first_taken, last, text = row
+    if what == _DID:
+        is_taken = first_taken is not None
+        order = first_taken if is_taken else last
+        found.did[number] = (float(order), weight / PER_MILLE, is_taken)
     elif what == _OWNED:
-        found.owned.add(other)
-        _note(found.did, other, _micros(moment), 1.0, True)
+        found.owned.add(number)
+        order, _weight, is_taken = found.did.get(number, (0.0, 0.0, False))
+        since = min(order, first_taken) if is_taken else first_taken
+        found.did[number] = (float(since), 1.0, True)
     elif what == _CHOSEN:
-        found.chosen.append(other)
+        found.chosen.append(number)
     elif what == _STATED:
         found.birth_year = number
         found.gender, _, found.occupation = text.partition("|")
-    else:
-        category = text.removeprefix(INTEREST_SUBJECT)
-        if category.isdecimal():
-            found.off.add(int(category))
-
-
-def _note(
-    did: dict[int, tuple[float, float, bool]], course: int, order: float, weight: float, taken: bool
-) -> None:
-    """When it was first taken, or else last looked at; the strongest that was done."""
-    before = did.get(course)
-    if before is None:
-        did[course] = (order, weight, taken)
-        return
-    had_order, had_weight, had_taken = before
-    if taken and had_taken:
-        order = min(order, had_order)
-    elif had_taken or (not taken and had_order > order):
-        order = had_order
-    did[course] = (order, max(weight, had_weight), taken or had_taken)
-
-
-def _micros(moment: datetime | str) -> float:
-    """Microseconds since 1970 of what the database gives for a moment, which is in UTC."""
-    when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return round(when.timestamp() * 1e6)
+    elif text == ALL_INTERESTS:
+        found.uses_interests = False
+    elif (category := text.removeprefix(INTEREST_SUBJECT)).isdecimal():
+        found.off.add(int(category))
 
 
 @lru_cache(maxsize=16)
 def _statement(n_people: int) -> str:
-    """Names only, all from the models; the values are bound."""
+    """One row per course that a person did something with, or has, and per thing that they said.
+
+    Names come from the models, numbers from the constants; the people are bound.
+    """
     name = connection.ops.quote_name
 
     def table(model: type[Model]) -> str:
         return name(model._meta.db_table)
 
     kinds = ", ".join(str(int(kind)) for kind in KIND_WEIGHTS)
-    who = f"user_id IN ({', '.join(['%s'] * n_people)})"
+    taken = ", ".join(str(int(kind)) for kind in TAKEN_KINDS)
+    weights = " ".join(
+        f"WHEN {int(kind)} THEN {round(weight * PER_MILLE)}"
+        for kind, weight in KIND_WEIGHTS.items()
+    )
+    who = f"user_id IN ({', '.join(['%s'] * n_people)})" if n_people > 1 else "user_id = %s"
     if connection.vendor == "mysql":
-        position, said = "CAST(e.position AS CHAR)", "CONCAT(s.gender, '|', s.occupation)"
+        micros = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {0})"
+        said = "CONCAT(gender, '|', occupation)"
     else:
-        position, said = "CAST(e.position AS TEXT)", "s.gender || '|' || s.occupation"
-    newest = "occurred_at DESC, position DESC"
+        micros = "strftime('%%s', {0}) * 1000000 + CAST(substr({0}, 21, 6) AS INTEGER)"
+        said = "gender || '|' || occupation"
+    order = f"COALESCE({micros.format('occurred_at')}, position)"
+    # The index of a person's events goes by time and, after it, by the primary key.
+    newest = "occurred_at DESC, id DESC"
     if n_people == 1:
-        limited = f"ORDER BY {newest} LIMIT %s) e"
-        place = ""
+        place, limited = "", f"ORDER BY {newest} LIMIT {MOST_EVENTS}) e"
     else:
-        limited = ") e WHERE e.place <= %s"
         place = f", ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY {newest}) AS place"
+        limited = f") e WHERE place <= {MOST_EVENTS}"
     return (
-        f"SELECT e.user_id, {_EVENT}, e.kind, e.course_id, e.occurred_at, {position} "  # noqa: S608
-        f"FROM (SELECT user_id, kind, course_id, occurred_at, position{place} "
+        f"SELECT user_id, {_DID}, course_id, MAX(CASE kind {weights} END), "  # noqa: S608
+        f"MIN(CASE WHEN kind IN ({taken}) THEN at END), MAX(at), NULL "
+        f"FROM (SELECT user_id, kind, course_id, {order} AS at{place} "
         f"FROM {table(Event)} WHERE {who} AND course_id IS NOT NULL AND kind IN ({kinds}) "
-        f"{limited} "
-        f"UNION ALL SELECT user_id, {_OWNED}, 0, course_id, enrolled_at, NULL "
-        f"FROM {table(Enrollment)} WHERE {who} AND is_active = 1 "
-        f"UNION ALL SELECT user_id, {_CHOSEN}, 0, category_id, NULL, NULL "
+        f"{limited} GROUP BY user_id, course_id "
+        f"UNION ALL SELECT user_id, {_OWNED}, course_id, NULL, {micros.format('enrolled_at')}, "
+        f"NULL, NULL FROM {table(Enrollment)} WHERE {who} AND is_active = 1 "
+        f"UNION ALL SELECT user_id, {_CHOSEN}, category_id, NULL, NULL, NULL, NULL "
         f"FROM {table(ChosenInterest)} WHERE {who} "
-        f"UNION ALL SELECT s.user_id, {_STATED}, s.birth_year, 0, NULL, {said} "
-        f"FROM {table(StatedAttributes)} s WHERE {who} "
-        f"UNION ALL SELECT user_id, {_OFF}, 0, 0, NULL, subject "
+        f"UNION ALL SELECT user_id, {_STATED}, birth_year, NULL, NULL, NULL, {said} "
+        f"FROM {table(StatedAttributes)} WHERE {who} "
+        f"UNION ALL SELECT user_id, {_OFF}, NULL, NULL, NULL, NULL, subject "
         f"FROM {table(ProfileCorrection)} WHERE {who} AND is_off = 1"
     )
 
 
+def owned_courses(user_id: int) -> set[int]:
+    """What the person has access to now, and nothing else of them."""
+    return {
+        one.course_id
+        for one in fetch_rows(Enrollment, fields=("course_id",), user_id=user_id, is_active=True)
+    }
+
+
 def finished_courses(user_id: int, course_ids: Iterable[int]) -> set[int]:
-    """Those of the courses of which the person completed every lesson."""
+    """Those of the courses of which the person completed every lesson, and that have any."""
     wanted = list(course_ids)
     if not wanted:
         return set()
-    done = Q(
-        sections__lessons__progress__user=user_id,
-        sections__lessons__progress__completed_at__isnull=False,
+    sections, lessons, progress = (
+        connection.ops.quote_name(model._meta.db_table)
+        for model in (Section, Lesson, LessonProgress)
     )
-    counted = Course.objects.filter(pk__in=wanted).annotate(
-        n_lessons=Count("sections__lessons", distinct=True),
-        n_done=Count("sections__lessons", filter=done, distinct=True),
-    )
-    return {one.pk for one in counted if one.n_lessons and one.n_lessons == one.n_done}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT s.course_id "  # noqa: S608 names of the models
+            f"FROM {sections} s JOIN {lessons} l ON l.section_id = s.id "
+            f"LEFT JOIN {progress} p ON p.lesson_id = l.id AND p.user_id = %s "
+            f"WHERE s.course_id IN ({', '.join(['%s'] * len(wanted))}) "
+            "GROUP BY s.course_id HAVING COUNT(*) = COUNT(p.completed_at)",
+            [user_id, *wanted],
+        )
+        return {row[0] for row in cursor.fetchall()}

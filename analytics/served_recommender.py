@@ -7,6 +7,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Self
+
+import numpy as np
 
 from analytics.methods.served_model import BadArrays, ServedModel
 from analytics.model_files import BadModelFile, load_arrays
@@ -16,16 +20,35 @@ logger = logging.getLogger(__name__)
 
 # A new version is seen after so many seconds at the latest.
 LOOK_EVERY_SECONDS = 2.0
+# A file that could not be read may be on its way, from another host or a backup.
+TRY_AGAIN_SECONDS = 30.0
+# What is left of it is shown where nothing is known of somebody.
+N_POPULAR = 200
 # So many earlier versions are tried where the served one cannot be read.
 EARLIER = 5
 
 
 @dataclass(frozen=True)
 class Version:
-    """One served run with its model."""
+    """One served run with its model, when its fit began, and what is popular in it: (course id,
+    score), best first."""
 
     run_id: int
+    fitted_at: datetime
     model: ServedModel
+    popular: list[tuple[int, float]]
+
+    @classmethod
+    def of(cls, run: ModelRun) -> Self:
+        """Raises BadModelFile or BadArrays."""
+        model = ServedModel(load_arrays(run))
+        best = np.argsort(-model.popular, kind="stable")[:N_POPULAR]
+        return cls(
+            run.pk,
+            run.started_at,
+            model,
+            [(int(model.course_ids[at]), float(model.popular[at])) for at in best],
+        )
 
 
 @dataclass
@@ -39,7 +62,7 @@ class Holder:
     clock: Callable[[], float] = time.monotonic
     _version: Version | None = None
     _looked_at: float = float("-inf")
-    _refused: set[int] = field(default_factory=set)
+    _refused: dict[int, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def current(self) -> Version | None:
@@ -83,14 +106,18 @@ class Holder:
         return None
 
     def _load(self, run: ModelRun) -> Version | None:
-        if run.pk in self._refused:
+        refused_at = self._refused.get(run.pk)
+        if refused_at is not None and self.clock() - refused_at < TRY_AGAIN_SECONDS:
             return None
         try:
-            return Version(run.pk, ServedModel(load_arrays(run)))
-        except (BadModelFile, BadArrays) as error:
-            self._refused.add(run.pk)
-            logger.error("the model of run #%s cannot be served: %s", run.pk, error)
+            found = Version.of(run)
+        except (BadModelFile, BadArrays, OSError) as error:
+            if refused_at is None:
+                logger.error("the model of run #%s cannot be served: %s", run.pk, error)
+            self._refused[run.pk] = self.clock()
             return None
+        self._refused.pop(run.pk, None)
+        return found
 
 
 _holder = Holder()

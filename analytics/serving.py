@@ -7,9 +7,10 @@ courses, of nobody in particular.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain, islice
 
 import numpy as np
 from django.conf import settings
@@ -20,7 +21,13 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from analytics import exposure
-from analytics.history import PersonHistory, finished_courses, read_histories, read_history
+from analytics.history import (
+    PersonHistory,
+    finished_courses,
+    owned_courses,
+    read_histories,
+    read_history,
+)
 from analytics.methods.list_rules import (
     draw_of,
     most_of_one_seller,
@@ -37,8 +44,8 @@ from catalog.models import Course
 FEW_LEARNERS = 10
 # Ranked per place that is shown: what a seller's cap or a withdrawal takes is made up for.
 SPARE = 4
-# Somebody who has at least so much of a course took it; less is a look at it.
-TAKEN = 1.0
+# What was counted in the week before a fit is no news any more so long after it.
+WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -103,12 +110,7 @@ def recommended_courses(
     """
     moment = moment or timezone.now()
     rows = recommended_rows(user=user, n=n, moment=moment)
-    found = with_courses(rows, n, moment=moment)
-    exposure.count_list(
-        [one.course.pk for one in found],
-        [one.course.pk for one in found if one.reason_code == "new"],
-    )
-    return found
+    return shown(rows, n=n, courses=_read_courses(rows), moment=moment)
 
 
 def recommended_rows(*, user: User | AnonymousUser, n: int, moment: datetime) -> list[Row]:
@@ -117,27 +119,22 @@ def recommended_rows(*, user: User | AnonymousUser, n: int, moment: datetime) ->
         return []
     version, window = current(), on_sale()
     if not user.is_authenticated:
-        return _popular(set(), window, n=n)
-    person = read_history(user.pk)
+        return _capped(_popular(version), window, n=n)
     if version is None or not user.is_personalised:
-        return _popular(person.owned, window, n=n)
+        # Nothing else of them is read.
+        owned = owned_courses(user.pk)
+        return _capped(
+            (row for row in _popular(version) if row.course_id not in owned), window, n=n
+        )
+    person = read_history(user.pk)
     explored = _explored(version, window, person, user_id=user.pk, n=n, moment=moment)
     tried = {row.course_id for row in explored}
-    ranked = [
-        row
-        for row in _ranked(version, window, person, n=n, moment=moment)
-        if row.course_id not in tried
-    ]
-    # What nothing is known of the person for is filled up with what is popular.
-    spare = _popular(person.owned, window, n=n)
-    seen = tried | {row.course_id for row in ranked}
-    spare = [
-        row
-        for row in spare
-        if row.course_id not in seen and window.category[row.course_id] not in person.off
-    ]
     # Counted first, so that they do not come on top of what one seller may have; shown last.
-    listed = _capped([*explored, *ranked, *spare], window, n=n + SPARE)
+    listed = _capped(
+        chain(explored, _for_person(version, window, person, tried, n=n, moment=moment)),
+        window,
+        n=n,
+    )
     new = [row for row in listed if row.course_id in tried]
     rest = [row for row in listed if row.course_id not in tried]
     at = max(n - len(new), 0)
@@ -146,17 +143,24 @@ def recommended_rows(*, user: User | AnonymousUser, n: int, moment: datetime) ->
 
 def similar_courses(*, course: Course, n: int = 6) -> list[Recommended]:
     """At most `n` published courses most alike the given one, by the served run."""
+    moment = timezone.now()
+    rows = similar_rows(course_id=course.pk, n=n)
+    return shown(rows, n=n, courses=_read_courses(rows), moment=moment, is_counted=False)
+
+
+def similar_rows(*, course_id: int, n: int) -> list[Row]:
+    """The places of a list of courses most alike one, some more than are needed at its end."""
     version = current()
-    if version is None or course.pk not in version.model.index_of:
+    if version is None or course_id not in version.model.index_of:
         return []
-    window = on_sale()
-    items, scores = version.model.similar(version.model.index_of[course.pk])
-    rows = [
-        Row(int(version.model.course_ids[item]), float(score), Reason.CONTENT, course.pk)
-        for item, score in zip(items, scores, strict=True)
-    ]
-    rows = [row for row in rows if row.course_id in window.seller]
-    return with_courses(_capped(rows, window, n=n + SPARE), n, moment=timezone.now())
+    model = version.model
+    items, scores = model.similar(model.index_of[course_id])
+    ids = model.course_ids[items].tolist()
+    rows = (
+        Row(one, score, Reason.CONTENT, course_id)
+        for one, score in zip(ids, scores.tolist(), strict=True)
+    )
+    return _capped(rows, on_sale(), n=n)
 
 
 def rankings_of(user_ids: Sequence[int], *, n: int = 24) -> dict[int, list[tuple[int, float]]]:
@@ -171,14 +175,20 @@ def rankings_of(user_ids: Sequence[int], *, n: int = 24) -> dict[int, list[tuple
         if not person.did and not person.chosen:
             continue
         ranked = _ranked(version, window, person, n=n, moment=moment)
-        found[user_id] = [(row.course_id, row.score) for row in ranked[:n]]
+        found[user_id] = [(row.course_id, row.score) for row in islice(ranked, n)]
     return found
 
 
-def with_courses(rows: Sequence[Row], n: int, *, moment: datetime) -> list[Recommended]:
-    """The rows as recommendations; courses that were withdrawn since fall out."""
-    wanted = {row.course_id for row in rows} | {row.because_id for row in rows if row.because_id}
-    courses = Course.objects.with_ratings().select_related("category", "seller").in_bulk(wanted)
+def shown(
+    rows: Sequence[Row],
+    *,
+    n: int,
+    courses: Mapping[int, Course],
+    moment: datetime,
+    is_counted: bool = True,
+) -> list[Recommended]:
+    """The first n rows as recommendations, and counted as shown; `courses` are those of the rows
+    and of their reasons, with seller and category. What is not published any more falls out."""
     since = moment - timedelta(days=settings.NEW_COURSE_DAYS)
     found: list[Recommended] = []
     for row in rows:
@@ -196,14 +206,55 @@ def with_courses(rows: Sequence[Row], n: int, *, moment: datetime) -> list[Recom
                     is_new=bool(course.published_at and course.published_at >= since),
                 )
             )
+    if is_counted:
+        exposure.count_list(
+            [one.course.pk for one in found],
+            [one.course.pk for one in found if one.reason_code == "new"],
+        )
     return found
+
+
+def courses_of(rows: Iterable[Row]) -> set[int]:
+    """The ids of the courses of the rows and of their reasons."""
+    rows = list(rows)
+    return {row.course_id for row in rows} | {row.because_id for row in rows if row.because_id}
+
+
+def _read_courses(rows: Iterable[Row]) -> dict[int, Course]:
+    return (
+        Course.objects.with_ratings().select_related("category", "seller").in_bulk(courses_of(rows))
+    )
+
+
+def _for_person(
+    version: Version,
+    window: OnSale,
+    person: PersonHistory,
+    tried: set[int],
+    *,
+    n: int,
+    moment: datetime,
+) -> Iterator[Row]:
+    """What scores best for the person, and after it, where nothing more is known, what is popular;
+    without what is tried on them and what they have."""
+    seen = tried | person.owned
+    for row in _ranked(version, window, person, n=n, moment=moment):
+        if row.course_id not in seen:
+            seen.add(row.course_id)
+            yield row
+    for row in _popular(version):
+        did = person.did.get(row.course_id)
+        if row.course_id in seen or (did is not None and did[2]):
+            continue
+        if window.category.get(row.course_id) not in person.off:
+            yield row
 
 
 def _ranked(
     version: Version, window: OnSale, person: PersonHistory, *, n: int, moment: datetime
-) -> list[Row]:
+) -> Iterator[Row]:
     model = version.model
-    allowed = window.allowed(version.run_id, model.course_ids)
+    allowed = window.allowed(version.run_id, model)
     if person.off:
         off = [
             model.index_of[course]
@@ -212,7 +263,7 @@ def _ranked(
         ]
         allowed = allowed.copy()
         allowed[off] = False
-    owned = [model.index_of[course] for course in person.owned if course in model.index_of]
+    # What was bought elsewhere is known from events alone.
     taken = [
         model.index_of[course]
         for course, (_order, _weight, is_taken) in person.did.items()
@@ -222,21 +273,40 @@ def _ranked(
         person.history(model.index_of),
         person.person(model.category_index, year=moment.year),
         n=n * SPARE,
-        leave_out=np.array([*owned, *taken], dtype=np.int64),
+        leave_out=np.array(taken, dtype=np.int64),
         allowed=allowed,
     )
     ids = model.course_ids
-    return [
-        Row(
-            course_id=int(ids[item]),
-            score=float(score),
-            reason=Reason(int(reason)),
-            because_id=int(ids[because]) if because >= 0 else None,
+    for course, score, reason, because in zip(
+        ids[found.items].tolist(),
+        found.scores.tolist(),
+        found.reasons.tolist(),
+        np.where(found.because >= 0, ids[found.because], 0).tolist(),
+        strict=True,
+    ):
+        yield Row(
+            course_id=course,
+            score=score,
+            reason=_still_true(Reason(reason), course, version, window, person, moment=moment),
+            because_id=because or None,
         )
-        for item, score, reason, because in zip(
-            found.items, found.scores, found.reasons, found.because, strict=True
-        )
-    ]
+
+
+def _still_true(
+    reason: Reason,
+    course: int,
+    version: Version,
+    window: OnSale,
+    person: PersonHistory,
+    *,
+    moment: datetime,
+) -> Reason:
+    """The reason, where it holds at this moment as it did at the fit; else that it is popular."""
+    if reason == Reason.WEEK and moment - version.fitted_at > WEEK:
+        return Reason.POPULAR
+    if reason == Reason.INTEREST and window.category.get(course) not in person.chosen:
+        return Reason.POPULAR
+    return reason
 
 
 def _explored(
@@ -249,55 +319,65 @@ def _explored(
     moment: datetime,
 ) -> list[Row]:
     """New courses of which little is known: the same for one person all day, others tomorrow."""
-    model, day = version.model, timezone.localtime(moment).date()
+    day = timezone.localtime(moment).date()
     places = places_to_explore(
         n, share=settings.RECOMMEND_EXPLORE_SHARE, draw=draw_of(user_id, day)
     )
-    since = moment - timedelta(days=settings.NEW_COURSE_DAYS)
-    new = [
-        course
-        for course, published_at in window.published_at.items()
-        if published_at >= since
-        and course not in person.owned
-        and window.category[course] not in person.off
-        and (
-            course not in model.index_of or model.n_learners[model.index_of[course]] < FEW_LEARNERS
-        )
-    ]
-    new.sort(key=lambda course: draw_of(user_id, day, course))
-    return [Row(course, 0.0, Reason.NEW) for course in new[:places]]
-
-
-def _popular(owned: set[int], window: OnSale, *, n: int) -> list[Row]:
-    run = ModelRun.objects.served(Task.RECOMMEND)
-    stored = PopularCourses.objects.filter(run=run).values_list("items", flat=True).first() or []
-    rows = [
-        Row(course, score, Reason(reason))
-        for course, score, reason, _because in stored
-        if course not in owned and course in window.seller
-    ]
-    return _capped(rows, window, n=n + SPARE)
-
-
-def _capped(rows: Sequence[Row], window: OnSale, *, n: int) -> list[Row]:
-    rows = [row for row in rows if row.course_id in window.seller]
-    most = most_of_one_seller(
-        n - SPARE, share=settings.RECOMMEND_SELLER_SHARE, n_sellers=window.n_sellers
+    if not places:
+        return []
+    new = window.newcomers(
+        version.run_id,
+        version.model,
+        since=moment - timedelta(days=settings.NEW_COURSE_DAYS),
+        few=FEW_LEARNERS,
+        day=day,
     )
-    return with_seller_cap(rows, lambda row: window.seller[row.course_id], n=n, most=most)
+    # Each person begins at another place, so that all of them get a share.
+    first = int(draw_of(day, user_id) * len(new))
+    wanted = (
+        course
+        for course in chain(new[first:], new[:first])
+        if course not in person.owned
+        and course not in person.did
+        and window.category[course] not in person.off
+    )
+    return [Row(course, 0.0, Reason.NEW) for course in islice(wanted, places)]
+
+
+def _popular(version: Version | None) -> Iterator[Row]:
+    """What is popular by the model, or, where none can be read, by what its run stored."""
+    if version is not None:
+        found = version.popular
+    else:
+        run = ModelRun.objects.served(Task.RECOMMEND)
+        items = PopularCourses.objects.filter(run=run).values_list("items", flat=True).first()
+        found = [(course, score) for course, score, _reason, _because in items or []]
+    for course, score in found:
+        if score > 0:
+            yield Row(course, score, Reason.POPULAR)
+
+
+def _capped(rows: Iterable[Row], window: OnSale, *, n: int) -> list[Row]:
+    """The first n of the rows that are on sale and no seller has too many of, and SPARE more."""
+    most = most_of_one_seller(n, share=settings.RECOMMEND_SELLER_SHARE, n_sellers=window.n_sellers)
+    on_sale_now = (row for row in rows if row.course_id in window.seller)
+    return with_seller_cap(
+        on_sale_now, lambda row: window.seller[row.course_id], n=n + SPARE, most=most
+    )
 
 
 def _with_deeds(rows: Sequence[Row], person: PersonHistory, user_id: int) -> list[Row]:
     """What the person did with the courses that reasons name."""
     named = {row.because_id for row in rows if row.reason == Reason.HISTORY and row.because_id}
-    taken = {course for course in named if person.did[course][1] >= TAKEN}
+    taken = {course for course in named if person.did[course][2]}
     finished = finished_courses(user_id, taken)
 
     def deed(row: Row) -> str:
-        if row.reason != Reason.HISTORY or row.because_id is None:
-            return ""
         if row.because_id in finished:
             return "finished"
         return "taken" if row.because_id in taken else "looked"
 
-    return [Row(row.course_id, row.score, row.reason, row.because_id, deed(row)) for row in rows]
+    return [
+        replace(row, did=deed(row)) if row.reason == Reason.HISTORY and row.because_id else row
+        for row in rows
+    ]

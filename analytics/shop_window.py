@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 
+from analytics.methods.list_rules import draw_of
+from analytics.methods.served_model import ServedModel
 from catalog.models import Course, CourseStatus
 
 # For so long a course that was just taken off sale may still be ranked; pages leave it out.
@@ -23,17 +26,32 @@ class OnSale:
     seller: dict[int, int]
     category: dict[int, int]
     published_at: dict[int, datetime]
-    _allowed: dict[int, np.ndarray] = field(default_factory=dict)
+    n_sellers: int
+    _made: dict[Hashable, Any] = field(default_factory=dict)
 
-    @property
-    def n_sellers(self) -> int:
-        return len(set(self.seller.values()))
-
-    def allowed(self, run_id: int, course_ids: np.ndarray) -> np.ndarray:
+    def allowed(self, run_id: int, model: ServedModel) -> np.ndarray:
         """(n_items,) bool: which of the courses of a model are on sale."""
-        if run_id not in self._allowed:
-            self._allowed[run_id] = np.isin(course_ids, self.ids)
-        return self._allowed[run_id]
+        return self._once(("allowed", run_id), lambda: np.isin(model.course_ids, self.ids))
+
+    def newcomers(
+        self, run_id: int, model: ServedModel, *, since: datetime, few: int, day: date
+    ) -> list[int]:
+        """Courses published since then with fewer learners than `few`, in an order of the day."""
+
+        def found() -> list[int]:
+            new = [
+                course
+                for course, published_at in self.published_at.items()
+                if published_at >= since and model.learners_of(course) < few
+            ]
+            return sorted(new, key=lambda course: draw_of(day, course))
+
+        return self._once(("newcomers", run_id, day, few), found)
+
+    def _once(self, what: Hashable, make: Callable[[], Any]) -> Any:
+        if what not in self._made:
+            self._made[what] = make()
+        return self._made[what]
 
 
 @dataclass
@@ -65,6 +83,7 @@ def _read() -> OnSale:
         seller={row[0]: row[1] for row in rows},
         category={row[0]: row[2] for row in rows},
         published_at={row[0]: row[3] for row in rows if row[3]},
+        n_sellers=len({row[1] for row in rows}),
     )
 
 

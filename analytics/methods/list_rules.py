@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -24,7 +24,7 @@ def most_of_one_seller(n: int, *, share: float, n_sellers: int) -> int:
 
 
 def with_seller_cap(
-    ranked: Sequence[Item], seller_of: Callable[[Item], Hashable], *, n: int, most: int
+    ranked: Iterable[Item], seller_of: Callable[[Item], Hashable], *, n: int, most: int
 ) -> list[Item]:
     """The first n of the ranked items of whom no seller has more than `most`, in their order.
 

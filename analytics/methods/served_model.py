@@ -182,6 +182,11 @@ class ServedModel:
             if values[at]
         ]
 
+    def learners_of(self, course_id: int) -> int:
+        """How many people had done anything with a course when this was fitted."""
+        item = self.index_of.get(course_id)
+        return 0 if item is None else int(self.n_learners[item])
+
     def similar(self, item: int) -> tuple[np.ndarray, np.ndarray]:
         """(items, scores) most alike one item, best first."""
         first, last = self.arrays["similar_indptr"][item : item + 2]

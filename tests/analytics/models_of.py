@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from django.utils import timezone
 
 from analytics import served_recommender, shop_window
 from analytics.methods.reasons import Reason
@@ -33,7 +34,7 @@ def served_model(
     rows, share = rows[order][:, order], share[order]
     ids = np.array([course.pk for course in courses])[order]
     both = np.vstack([rows, share * 1e-3])
-    run = ModelRunFactory()
+    run = ModelRunFactory(started_at=timezone.now())
     save_arrays(
         run,
         {

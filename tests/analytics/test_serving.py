@@ -14,7 +14,7 @@ from analytics import exposure
 from analytics.methods.reasons import Reason
 from analytics.models import EventKind, ListExposure, ModelRun, ProfileCorrection, ServedRun
 from analytics.serving import recommended_courses, similar_courses
-from catalog.models import Course, CourseStatus
+from catalog.models import ChosenInterest, Course, CourseStatus
 from tests.analytics.models_of import look_anew, served_model
 from tests.factories import (
     CourseFactory,
@@ -112,6 +112,13 @@ def test_similar_courses_are_because_of_the_course(viewer, courses) -> None:
     assert first.score == pytest.approx(0.9)
 
 
+def choose_wine(person, course: Course) -> None:
+    """The person chooses the field of the course, which is called Wine."""
+    course.category.name_en = "Wine"
+    course.category.save()
+    ChosenInterest.objects.create(user=person, category=course.category)
+
+
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
@@ -126,8 +133,7 @@ def test_similar_courses_are_because_of_the_course(viewer, courses) -> None:
 )
 def test_the_reason_is_a_sentence(viewer, courses, reason, words) -> None:
     Course.objects.update(published_at=timezone.now() - timedelta(days=400))
-    courses[1].category.name_en = "Wine"
-    courses[1].category.save()
+    choose_wine(viewer, courses[1])
     served_model(courses, after={0: {1: 0.9}}, reason=reason)
     with translation.override("en"):
         assert recommended_courses(user=viewer)[0].reason == words
@@ -135,11 +141,22 @@ def test_the_reason_is_a_sentence(viewer, courses, reason, words) -> None:
 
 def test_a_new_course_in_a_chosen_field_is_called_new(viewer, courses) -> None:
     Course.objects.update(published_at=timezone.now() - timedelta(days=3))
-    courses[1].category.name_en = "Wine"
-    courses[1].category.save()
+    choose_wine(viewer, courses[1])
     served_model(courses, after={0: {1: 0.9}}, reason=Reason.INTEREST)
     with translation.override("en"):
         assert recommended_courses(user=viewer)[0].reason == "New in a field that you chose: Wine"
+
+
+def test_a_reason_that_does_not_hold_any_more_is_not_given(viewer, courses) -> None:
+    choose_wine(viewer, courses[1])
+    served_model(courses, after={0: {1: 0.9}}, reason=Reason.INTEREST)
+    ChosenInterest.objects.all().delete()
+    assert recommended_courses(user=viewer)[0].reason_code == "popular"
+
+    run = served_model(courses, after={0: {1: 0.9}}, reason=Reason.WEEK)
+    assert recommended_courses(user=viewer)[0].reason_code == "week"
+    later = run.started_at + timedelta(days=8)
+    assert recommended_courses(user=viewer, moment=later)[0].reason_code == "popular"
 
 
 def test_it_says_what_the_person_did_with_the_course_behind_it(viewer, courses) -> None:
@@ -224,14 +241,14 @@ def test_a_field_that_was_switched_off_stays_away(viewer, courses) -> None:
 
 def test_the_cost_does_not_grow_with_the_list(viewer, courses, django_assert_num_queries) -> None:
     recommended_courses(user=viewer)
-    # Their history, the served run and what is popular, the courses, what they finished.
-    with django_assert_num_queries(5), translation.override("en"):
+    # Their history, what they finished, the courses.
+    with django_assert_num_queries(3), translation.override("en"):
         for one in recommended_courses(user=viewer):
             assert one.reason
             assert one.course.seller.display_name
     with django_assert_num_queries(1):
         similar_courses(course=courses[0])
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(1):
         recommended_courses(user=AnonymousUser())
 
 
