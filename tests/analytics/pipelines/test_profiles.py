@@ -15,7 +15,15 @@ from django.db import connection
 from accounts.models import User
 from analytics import corrections
 from analytics.corrections import Answer, Change, correct_profile, subject_of_field
-from analytics.models import Event, EventKind, ModelRun, Profile, Stage, Task
+from analytics.models import (
+    Event,
+    EventKind,
+    ModelRun,
+    Profile,
+    ProfileCorrection,
+    Stage,
+    Task,
+)
 from analytics.pipelines import profiles, runs
 from analytics.pipelines.profiles import refresh_profiles
 from catalog.models import ChosenInterest
@@ -488,4 +496,46 @@ class TestTwoWorkersAtOnce:
         assert raised.count(None) == 1
         assert {type(error) for error in raised} == {type(None), profiles.Overtaken}
         assert profile_of(person).n_events == 21
+        assert rows() == rows_from_the_start()
+
+
+@pytest.mark.mariadb(only=True)
+@pytest.mark.django_db(transaction=True)
+class TestManyCorrectionsAtOnce:
+    def test_all_that_somebody_says_in_several_tabs_is_kept(self, in_parallel) -> None:
+        person = EventFactory().user
+        refresh_profiles(now=NOW)
+        parts = iter(["interests", "hours", "price", "stage"])
+
+        def switch_off_the_next() -> None:
+            change = Change(next(parts), Answer.OFF)
+            correct_profile(person=person, changes=[change], moment=NOW)
+
+        assert in_parallel(switch_off_the_next) == [None] * 4
+        assert ProfileCorrection.objects.filter(user=person, is_off=True).count() == 4
+        profile = profile_of(person)
+        assert (profile.interests, profile.favourite_hours, profile.stage) == ([], [], "")
+
+    def test_corrections_while_builds_go_on_give_what_a_build_from_the_start_gives(
+        self, in_parallel
+    ) -> None:
+        UserFactory.create_batch(4)
+        some_events.courses = [CourseFactory(list_price=p) for p in (0, 50, 100, 400)]
+        some_events.sessions = [LiveSessionFactory(ended=True)]
+        some_events(random.Random(0), 20)
+        refresh_profiles(now=NOW)
+        seeds = iter([1, 2, 3, None])
+
+        def correct_or_build() -> None:
+            seed = next(seeds)
+            if seed is not None:
+                some_corrections(random.Random(seed), 15, NOW)
+                return
+            for build in range(4):
+                some_events(random.Random(10 + build), 5)
+                refresh_profiles(everything=build == 2, now=NOW)
+
+        assert in_parallel(correct_or_build) == [None] * 4
+
+        refresh_profiles(now=NOW)
         assert rows() == rows_from_the_start()
