@@ -47,7 +47,7 @@ def html_table(headings: Sequence[Any], rows: Iterable[Sequence[Any]], nothing: 
 @admin.register(Profile)
 class ProfileAdmin(RuledModelAdmin):
     list_display = [
-        "user", "stage_label", "n_events", "price", "last_active_at", "version", "built_at",
+        "user", "stage_label", "n_events", "band", "last_active_at", "version", "built_at",
     ]  # fmt: skip
     list_select_related = ["user"]
     list_filter = [("stage", ChoicesDropdownFilter)]
@@ -56,7 +56,7 @@ class ProfileAdmin(RuledModelAdmin):
     fieldsets = [
         (
             None,
-            {"fields": ["user_link", ("stage_label", "price"), ("n_events", "last_active_at")]},
+            {"fields": ["user_link", ("stage_label", "band"), ("n_events", "last_active_at")]},
         ),
         (
             gettext_lazy("Derived from what they did"),
@@ -66,7 +66,7 @@ class ProfileAdmin(RuledModelAdmin):
         (gettext_lazy("Build"), {"fields": [("version", "built_at", "run_link")]}),
     ]
     readonly_fields = [
-        "user_link", "stage_label", "price", "fields_of_interest", "hours", "price_sensitivity",
+        "user_link", "stage_label", "band", "fields_of_interest", "hours", "price_sensitivity",
         "in_live_rooms", "corrections", "run_link",
     ]  # fmt: skip
 
@@ -79,7 +79,7 @@ class ProfileAdmin(RuledModelAdmin):
         return Label(profile.stage, profile.get_stage_display() or _("not known"))
 
     @display(description=gettext_lazy("price band"), ordering="price_band")
-    def price(self, profile: Profile) -> str:
+    def band(self, profile: Profile) -> str:
         return str(BAND_LABELS.get(profile.price_band, _("not known")))
 
     @display(description=gettext_lazy("price sensitivity"))
@@ -87,17 +87,15 @@ class ProfileAdmin(RuledModelAdmin):
         price = profile.price
         if not price.get("n_purchases"):
             return _("not known")
+        reduced = rate_text(
+            Rate(price["n_discounted"], price["n_known"]), nobody=_("no list price is known")
+        )
         return html_table(
-            [_("purchases"), _("mean price"), _("below the list price")],
+            [_("figure"), _("value")],
             [
-                (
-                    price["n_purchases"],
-                    sum_of_money(Decimal(price["mean"]), price["currency"]),
-                    rate_text(
-                        Rate(price["n_discounted"], price["n_known"]),
-                        nobody=_("no list price is known"),
-                    ),
-                )
+                (_("purchases"), price["n_purchases"]),
+                (_("mean price"), sum_of_money(Decimal(price["mean"]), price["currency"])),
+                (_("below the list price"), reduced),
             ],
             "",
         )
@@ -141,15 +139,13 @@ class ProfileAdmin(RuledModelAdmin):
         if not did.get("n_sessions"):
             return _("was in no live session yet")
         return html_table(
-            [_("live sessions"), _("watched"), _("chat lines"), _("likes"), _("shares")],
+            [_("figure"), _("value")],
             [
-                (
-                    did["n_sessions"],
-                    hours_text(did.get("watched_seconds", 0)),
-                    did.get("n_chats", 0),
-                    did.get("n_likes", 0),
-                    did.get("n_shares", 0),
-                )
+                (_("live sessions"), did["n_sessions"]),
+                (_("watched"), hours_text(did.get("watched_seconds", 0))),
+                (_("chat lines"), did.get("n_chats", 0)),
+                (_("likes"), did.get("n_likes", 0)),
+                (_("shares"), did.get("n_shares", 0)),
             ],
             "",
         )

@@ -311,7 +311,9 @@ class TestTheAdmin:
         self, client, ann, music
     ) -> None:
         page = self.page(ann)
-        assert "<td>1</td><td>¥60</td><td>100.0% (1 of 1)</td>" in page
+        assert "<td>mean price</td><td>¥60</td>" in page
+        assert "<td>below the list price</td><td>100.0% (1 of 1)</td>" in page
+        assert "discounted_share" not in page
         assert "nothing: all of it is as derived" in page
 
         post(client, subject=f"interest:{music.pk}", say="off")
@@ -323,6 +325,13 @@ class TestTheAdmin:
         assert "<td>price sensitivity</td><td>switched off</td>" in page
         assert "<td>favourite hours</td><td>07:00–08:00</td>" in page
         assert "¥60" not in page
+
+    def test_the_list_shows_the_price_band_in_words(self, ann) -> None:
+        operator = Client(headers={"accept-language": "en"})
+        operator.force_login(OperatorFactory())
+        page = operator.get("/admin/analytics/profile/").content.decode()
+        assert re.search(r"field-band[^>]*>\s*(<[^>]*>\s*)*low", page)
+        assert "discounted_share" not in page
 
     def test_a_seller_does_not_see_it(self, client, ann) -> None:
         client.force_login(SellerFactory())
