@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -25,7 +27,9 @@ from accounts.rules import is_staff
 from analytics.events import take_in
 from analytics.live_figures import live_figures
 from analytics.models import CourseRetention, FigureSource, Forecast, SessionFigures
+from analytics.rendered_cards import json_bytes, rendered_cards
 from analytics.serializers import (
+    DEFAULT_LIMIT,
     CourseRetentionSerializer,
     EventsSerializer,
     ForecastSerializer,
@@ -34,8 +38,14 @@ from analytics.serializers import (
     RecommendedSerializer,
     SessionMetricsSerializer,
 )
-from analytics.serving import Recommended, recommended_courses, similar_courses
-from catalog.cards import course_cards
+from analytics.serving import (
+    Recommended,
+    Row,
+    courses_of,
+    recommended_rows,
+    shown,
+    similar_rows,
+)
 from catalog.models import Course
 from streams.models import LiveSession
 
@@ -73,49 +83,62 @@ class EventIntakeView(GenericAPIView):
         return response
 
 
-class _Chosen:
-    """A recommended course as a card with its reason."""
-
-    def __init__(self, one: Recommended, **card: Any) -> None:
-        self.score, self.reason, self.reason_code = one.score, one.reason, one.reason_code
-        self.__dict__.update(card)
-
-
 class ChosenCoursesView(PagedByKeys):
-    """Ranked courses: one short page, in the shape of the other lists."""
+    """Ranked courses: one short page, in the shape of the other lists.
+
+    It is asked for at each start of the app: the cards are not serialised anew for each answer.
+    `RecommendedSerializer` says what comes, and a test holds the answer to it.
+    """
 
     serializer_class = RecommendedSerializer
     permission_classes = (AllowAny,)
 
     def limit(self) -> int:
+        if not self.request.query_params:
+            return DEFAULT_LIMIT
         query = HowManySerializer(data=self.request.query_params.dict())
         query.is_valid(raise_exception=True)
         return query.validated_data["limit"]
 
-    def respond(self, chosen: Iterable[Recommended]) -> Response:
-        chosen = list(chosen)
-        cards = course_cards([one.course for one in chosen], moment=timezone.now())
-        shown = [
-            _Chosen(one, course=card.course, price=card.price)
-            for one, card in zip(chosen, cards, strict=True)
-        ]
-        rows = self.get_serializer(shown, many=True).data
-        return Response({"next": None, "previous": None, "results": rows})
+    def respond(
+        self, rows: Sequence[Row], *, n: int, moment: datetime, is_counted: bool
+    ) -> HttpResponse:
+        cards = rendered_cards(courses_of(rows), request=self.request)
+        chosen = shown(
+            rows,
+            n=n,
+            courses={pk: card.course for pk, card in cards.items()},
+            moment=moment,
+            is_counted=is_counted,
+        )
+        results = b",".join(b"%b,%b" % (cards[one.course.pk].opened, _why(one)) for one in chosen)
+        body = b'{"next":null,"previous":null,"results":[%b]}' % results
+        return HttpResponse(body, content_type="application/json")
+
+
+def _why(one: Recommended) -> bytes:
+    """What `RecommendedSerializer` has beside the card, up to the bracket that closes it."""
+    said = {"score": one.score, "reason": one.reason, "reason_code": one.reason_code}
+    return json_bytes(said)[1:]
 
 
 class RecommendationsView(ChosenCoursesView):
     @extend_schema(operation_id="recommendations", responses=RecommendedSerializer(many=True))
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """Courses chosen for the viewer, best first; what is popular for everybody else."""
-        return self.respond(recommended_courses(user=person_of(request), n=self.limit()))
+        n, moment = self.limit(), timezone.now()
+        rows = recommended_rows(user=person_of(request), n=n, moment=moment)
+        return self.respond(rows, n=n, moment=moment, is_counted=True)
 
 
 class SimilarCoursesView(ChosenCoursesView):
     @extend_schema(operation_id="similar_courses", responses=RecommendedSerializer(many=True))
-    def get(self, request: Request, pk: int) -> Response:
+    def get(self, request: Request, pk: int) -> HttpResponse:
         """The courses most alike this one."""
         course = get_object_or_404(Course.objects.visible_to(person_of(request)), pk=pk)
-        return self.respond(similar_courses(course=course, n=self.limit()))
+        n = self.limit()
+        rows = similar_rows(course_id=course.pk, n=n)
+        return self.respond(rows, n=n, moment=timezone.now(), is_counted=False)
 
 
 class IsSeller(BasePermission):

@@ -34,6 +34,9 @@ _KIND_NOT_ALLOWED = format_lazy(
 )
 _KINDS = {kind.api_name: kind for kind in CLIENT_KINDS}
 
+# Courses of a list of recommendations that does not say how many.
+DEFAULT_LIMIT = 12
+
 
 class ZonedDateTimeField(serializers.DateTimeField):
     """A moment; one without a zone is refused instead of guessed at."""
@@ -112,7 +115,9 @@ class RecommendedSerializer(CourseSerializer):
 class HowManySerializer(serializers.Serializer):
     """How many courses are wanted."""
 
-    limit = serializers.IntegerField(required=False, min_value=1, max_value=50, default=12)
+    limit = serializers.IntegerField(
+        required=False, min_value=1, max_value=50, default=DEFAULT_LIMIT
+    )
 
 
 class RateSerializer(serializers.Serializer):
