@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.http import HttpResponse
@@ -39,7 +40,6 @@ from analytics.serializers import (
     SessionMetricsSerializer,
 )
 from analytics.serving import (
-    Recommended,
     Row,
     courses_of,
     recommended_rows,
@@ -111,15 +111,22 @@ class ChosenCoursesView(PagedByKeys):
             moment=moment,
             is_counted=is_counted,
         )
-        results = b",".join(b"%b,%b" % (cards[one.course.pk].opened, _why(one)) for one in chosen)
+        results = b",".join(
+            b'%b,"score":%b,"reason":%b,"reason_code":"%b"}'
+            % (
+                cards[one.course.pk].opened,
+                repr(one.score).encode(),
+                _written(one.reason),
+                one.reason_code.encode(),
+            )
+            for one in chosen
+        )
         body = b'{"next":null,"previous":null,"results":[%b]}' % results
         return HttpResponse(body, content_type="application/json")
 
 
-def _why(one: Recommended) -> bytes:
-    """What `RecommendedSerializer` has beside the card, up to the bracket that closes it."""
-    said = {"score": one.score, "reason": one.reason, "reason_code": one.reason_code}
-    return json_bytes(said)[1:]
+# The same few sentences and titles come again and again.
+_written = lru_cache(maxsize=4_096)(json_bytes)
 
 
 class RecommendationsView(ChosenCoursesView):

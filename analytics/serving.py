@@ -8,9 +8,10 @@ courses, of nobody in particular.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain, islice
+from typing import NamedTuple
 
 import numpy as np
 from django.conf import settings
@@ -46,10 +47,12 @@ FEW_LEARNERS = 10
 SPARE = 4
 # What was counted in the week before a fit is no news any more so long after it.
 WEEK = timedelta(days=7)
+_REASONS = {int(reason): reason for reason in Reason}
+# Reasons that held at the fit and may not hold now.
+_MAY_PASS = {Reason.WEEK, Reason.INTEREST}
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One place of a list, before its course is read. `did` says what the person did with the
     course that it is because of: finished, taken, looked, or empty."""
 
@@ -74,30 +77,37 @@ class Recommended:
     @cached_property
     def reason(self) -> str:
         """The reason as a sentence in the language of the request."""
-        if self.because:
-            title = {"title": self.because.title}
-            if self.reason_code == "history":
-                if self.did == "finished":
-                    return _("Because you finished “%(title)s”") % title
-                if self.did == "looked":
-                    return _("Because you looked at “%(title)s”") % title
-                return _("Because you took “%(title)s”") % title
-            if self.reason_code == "next":
-                return _("Often taken after “%(title)s”") % title
-            if self.reason_code == "content":
-                return _("Similar to “%(title)s”") % title
         if self.reason_code == "interest":
-            field = {"field": self.course.category.name}
-            if self.is_new:
-                return _("New in a field that you chose: %(field)s") % field
-            return _("In a field that you chose: %(field)s") % field
-        if self.reason_code == "people":
-            return _("Chosen by people of similar age and occupation")
-        if self.reason_code == "week":
-            return _("Popular this week")
-        if self.reason_code == "new":
-            return _("New here: be among the first")
-        return _("Popular with learners here")
+            return sentence("interest", self.course.category.name, is_new=self.is_new)
+        because = self.because.title if self.because else ""
+        return sentence(self.reason_code, because, did=self.did)
+
+
+def sentence(reason_code: str, name: str, *, did: str = "", is_new: bool = False) -> str:
+    """A reason in the language of the request. `name` is the title of the course that it is because
+    of, or of the field; without one it is that many like the course."""
+    title = {"title": name}
+    if reason_code == "interest":
+        if is_new:
+            return _("New in a field that you chose: %(field)s") % {"field": name}
+        return _("In a field that you chose: %(field)s") % {"field": name}
+    if reason_code == "history" and name:
+        if did == "finished":
+            return _("Because you finished “%(title)s”") % title
+        if did == "looked":
+            return _("Because you looked at “%(title)s”") % title
+        return _("Because you took “%(title)s”") % title
+    if reason_code == "next" and name:
+        return _("Often taken after “%(title)s”") % title
+    if reason_code == "content" and name:
+        return _("Similar to “%(title)s”") % title
+    if reason_code == "people":
+        return _("Chosen by people of similar age and occupation")
+    if reason_code == "week":
+        return _("Popular this week")
+    if reason_code == "new":
+        return _("New here: be among the first")
+    return _("Popular with learners here")
 
 
 def recommended_courses(
@@ -200,7 +210,7 @@ def shown(
                 Recommended(
                     course=course,
                     score=row.score,
-                    reason_code=row.reason.name.lower(),
+                    reason_code=row.reason.code,
                     because=courses.get(row.because_id) if row.because_id else None,
                     did=row.did,
                     is_new=bool(course.published_at and course.published_at >= since),
@@ -277,19 +287,17 @@ def _ranked(
         allowed=allowed,
     )
     ids = model.course_ids
-    for course, score, reason, because in zip(
+    for course, score, number, because in zip(
         ids[found.items].tolist(),
         found.scores.tolist(),
         found.reasons.tolist(),
         np.where(found.because >= 0, ids[found.because], 0).tolist(),
         strict=True,
     ):
-        yield Row(
-            course_id=course,
-            score=score,
-            reason=_still_true(Reason(reason), course, version, window, person, moment=moment),
-            because_id=because or None,
-        )
+        reason = _REASONS[number]
+        if number in _MAY_PASS:
+            reason = _still_true(reason, course, version, window, person, moment=moment)
+        yield Row(course, score, reason, because or None)
 
 
 def _still_true(
@@ -378,6 +386,6 @@ def _with_deeds(rows: Sequence[Row], person: PersonHistory, user_id: int) -> lis
         return "taken" if row.because_id in taken else "looked"
 
     return [
-        replace(row, did=deed(row)) if row.reason == Reason.HISTORY and row.because_id else row
+        row._replace(did=deed(row)) if row.reason == Reason.HISTORY and row.because_id else row
         for row in rows
     ]

@@ -24,3 +24,11 @@ class Reason(IntEnum):
     WEEK = 5
     NEXT = 6
     NEW = 7
+
+    @property
+    def code(self) -> str:
+        """The name in the API."""
+        return _CODES[self]
+
+
+_CODES = {one: one.name.lower() for one in Reason}

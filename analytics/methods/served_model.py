@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -33,9 +32,12 @@ N_REASONS = len(Reason) - 1
 # The numbers of `recommenders.blocks.Ask`, which a process that only serves does not import.
 HISTORY, PEOPLE, INTEREST, EVERYBODY, ALIKE = range(5)
 LEAST_DECAYED = 1e-3
-# A block of which this share is filled is kept as plain rows: at most twice the memory, and a
-# fraction of the time.
-LEAST_FULL = 0.25
+# A model of so few cells (64 MB), or of which this share is filled, is kept as plain rows: a
+# fraction of the time for, at most, twice the memory.
+MOST_CELLS, LEAST_FULL = 16_000_000, 0.25
+# More entries than any history that is read.
+LONGEST_HISTORY = 4_096
+_FIRST, _ONE = np.zeros(1, np.int64), np.ones(1, np.float32)
 # So many plain rows are copied together: they stay within the cache of the processor.
 AT_ONCE = 64
 # How much two sums of the same numbers in another order may differ, generously.
@@ -104,18 +106,29 @@ class Part:
 
 @dataclass(frozen=True)
 class _Picked:
-    """Rows that a person picks of one block, and how much each weighs: (k,) int64, float32.
+    """Rows that a person picks, and how much each weighs: (k,) int64, float32.
 
-    dense: those rows as (k,) places in `of`, the block as plain rows; else their entries one row
-    after the other: column, value, and the place in rows.
+    Of a model that is not kept as plain rows also their entries one row after the other: column,
+    value, and the place in rows.
     """
 
     rows: np.ndarray
     values: np.ndarray
-    of: np.ndarray | None
-    places: np.ndarray
-    columns: np.ndarray
-    data: np.ndarray
+    columns: np.ndarray | None = None
+    data: np.ndarray | None = None
+    places: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class _Block:
+    """How one block is asked: `Block` of the recommenders. powers: decay to the power of 0, 1, ...
+    as long as it is worth anything."""
+
+    ask: int
+    start: int
+    weight: np.float32
+    fades: bool
+    powers: np.ndarray
 
 
 class ServedModel:
@@ -132,7 +145,9 @@ class ServedModel:
         self.popular: np.ndarray = arrays["popular"]
         self.index_of = {int(pk): at for at, pk in enumerate(self.course_ids)}
         self.category_index = {int(pk): at for at, pk in enumerate(self.category_ids)}
+        self._blocks = self._read_blocks()
         self._dense = self._unpacked()
+        self._prior_until = float(arrays["prior_until"])
 
     def rank(
         self,
@@ -162,8 +177,7 @@ class ServedModel:
         order = np.argsort(-exact, kind="stable")[:n]
         order = order[exact[order] > 0]
         items, parts, exact = items[order], parts[:, order], exact[order]
-        rows = _joined([one.rows for one in picked], np.int64)
-        reasons, because = self._why(rows, parts)
+        reasons, because = self._why(picked.rows, parts)
         return Ranked(items=items, scores=exact, reasons=reasons, because=because)
 
     def scores(self, history: History, person: Person) -> np.ndarray:
@@ -174,7 +188,7 @@ class ServedModel:
         """Everything that makes up the score of one item, largest first."""
         picked = self._picked(history, person)
         (values,) = self._parts(picked, np.array([item])).T
-        rows = _joined([one.rows for one in picked], np.int64)
+        rows = picked.rows
         reasons, items = self.arrays["row_reason"][rows], self.arrays["row_item"][rows]
         return [
             Part(Reason(int(reasons[at])), int(items[at]), float(values[at]))
@@ -195,17 +209,16 @@ class ServedModel:
             self.arrays["similar_data"][first:last],
         )
 
-    def _scores(self, picked: list[_Picked]) -> np.ndarray:
+    def _scores(self, picked: _Picked) -> np.ndarray:
         scores = np.zeros(self.n_items, dtype=np.float32)
-        for one in picked:
-            if one.of is None:
-                weighed = one.data * one.values[one.places]
-                scores += np.bincount(one.columns, weights=weighed, minlength=self.n_items)
-                continue
-            # Not by a matrix product, which wakes threads that other requests need more.
-            for at in range(0, len(one.rows), AT_ONCE):
-                some = slice(at, at + AT_ONCE)
-                scores += np.einsum("i,ij->j", one.values[some], one.of[one.places[some]])
+        if self._dense is None:
+            weighed = picked.data * picked.values[picked.places]
+            scores += np.bincount(picked.columns, weights=weighed, minlength=self.n_items)
+            return scores
+        # Not by a matrix product, which wakes threads that other requests need more.
+        for at in range(0, len(picked.rows), AT_ONCE):
+            some = slice(at, at + AT_ONCE)
+            scores += np.einsum("i,ij->j", picked.values[some], self._dense[picked.rows[some]])
         return scores
 
     @staticmethod
@@ -219,120 +232,121 @@ class ServedModel:
             found = found[scores[found] >= least * (1 - UNSURE)]
         return found
 
-    def _parts(self, picked: list[_Picked], items: np.ndarray) -> np.ndarray:
+    def _parts(self, picked: _Picked, items: np.ndarray) -> np.ndarray:
         """What each picked row gives to each of some items: (n_picked, len(items)) float32."""
-        parts = np.zeros((sum(len(one.rows) for one in picked), len(items)), dtype=np.float32)
-        place = np.full(self.n_items, -1, dtype=np.int64)
-        place[items] = np.arange(len(items))
-        first = 0
-        for one in picked:
-            block = parts[first : first + len(one.rows)]
-            if one.of is not None:
-                block[:] = one.of[np.ix_(one.places, items)]
-            else:
-                at = place[one.columns]
-                is_it = np.flatnonzero(at >= 0)
-                block[one.places[is_it], at[is_it]] = one.data[is_it]
-            block *= one.values[:, None]
-            first += len(one.rows)
+        if self._dense is not None:
+            parts = self._dense[picked.rows[:, None], items]
+        else:
+            parts = np.zeros((len(picked.rows), len(items)), dtype=np.float32)
+            place = np.full(self.n_items, -1, dtype=np.int64)
+            place[items] = np.arange(len(items))
+            at = place[picked.columns]
+            is_it = np.flatnonzero(at >= 0)
+            parts[picked.places[is_it], at[is_it]] = picked.data[is_it]
+        parts *= picked.values[:, None]
         return parts
 
     def _why(self, rows: np.ndarray, parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """For each column of parts (n_rows, k): the reason that adds most, and the item of the
         history that adds most to it."""
         n = parts.shape[1]
-        group = self.arrays["row_reason"][rows]
+        group, cause = self.arrays["row_reason"][rows], self.arrays["row_item"][rows]
         by_reason = np.zeros((N_REASONS, n), dtype=np.float32)
-        for reason in np.unique(group):
-            by_reason[reason] = parts[group == reason].sum(axis=0, dtype=np.float32)
+        of_reason = {}
+        for reason in set(group.tolist()):
+            of_reason[reason] = mine = np.flatnonzero(group == reason)
+            by_reason[reason] = parts[mine].sum(axis=0, dtype=np.float32)
         reasons = by_reason.argmax(axis=0)
         because = np.full(n, -1, dtype=np.int32)
-        cause = self.arrays["row_item"][rows]
-        for reason in np.unique(reasons):
-            chosen = (group == reason) & (cause >= 0)
-            columns = np.flatnonzero(reasons == reason)
-            if not chosen.any():
+        for reason in set(reasons.tolist()):
+            mine = of_reason.get(reason, rows[:0])
+            # By item, so that of equal ones the first comes; rows without one stand apart.
+            mine = mine[np.argsort(cause[mine], kind="stable")]
+            mine = mine[np.searchsorted(cause[mine], 0) :]
+            if not len(mine):
                 continue
-            sums = parts[np.ix_(np.flatnonzero(chosen), columns)]
-            causes = cause[chosen]
-            if (np.diff(causes) <= 0).any():
+            columns = np.flatnonzero(reasons == reason)
+            causes, sums = cause[mine], parts[mine[:, None], columns]
+            firsts = np.flatnonzero(np.diff(causes, prepend=-1))
+            if len(firsts) < len(causes):
                 # Several blocks have this reason: one item of the history adds by each of them.
-                by_cause = np.argsort(causes, kind="stable")
-                causes, firsts = np.unique(causes[by_cause], return_index=True)
-                sums = np.add.reduceat(sums[by_cause], firsts, axis=0)
+                causes, sums = causes[firsts], np.add.reduceat(sums, firsts, axis=0)
             is_positive = sums.max(axis=0) > 0
             because[columns[is_positive]] = causes[sums.argmax(axis=0)][is_positive]
         return reasons.astype(np.int8), because
 
-    def _with_entries(self, block: int, rows: np.ndarray, values: np.ndarray) -> _Picked:
-        none = np.empty(0, np.int64)
-        if (dense := self._dense.get(block)) is not None:
-            places = rows - self._start(block)
-            return _Picked(rows, values, dense, places, none, none)
-        indptr = self.arrays["rows_indptr"]
-        spans = [
-            slice(first, last) for first, last in zip(indptr[rows], indptr[rows + 1], strict=True)
-        ]
-        columns, data = self.arrays["rows_indices"], self.arrays["rows_data"]
-        return _Picked(
-            rows,
-            values,
-            None,
-            np.repeat(np.arange(len(rows)), indptr[rows + 1] - indptr[rows]),
-            np.concatenate([columns[span] for span in spans]),
-            np.concatenate([data[span] for span in spans]),
-        )
-
-    def _start(self, block: int) -> int:
-        return int(self.arrays["block_start"][block])
-
-    def _unpacked(self) -> dict[int, np.ndarray]:
-        """The blocks that are full enough to be kept as plain rows, by their number."""
-        indptr = self.arrays["rows_indptr"]
-        found = {}
-        for block, (first, last) in enumerate(pairwise(self.arrays["block_start"])):
-            n_rows, low, high = int(last - first), int(indptr[first]), int(indptr[last])
-            if n_rows < 2 or high - low < LEAST_FULL * n_rows * self.n_items:
-                continue
-            dense = np.zeros((n_rows, self.n_items), dtype=np.float32)
-            of_row = np.repeat(np.arange(n_rows), np.diff(indptr[first : last + 1]))
-            dense[of_row, self.arrays["rows_indices"][low:high]] = self.arrays["rows_data"][
-                low:high
-            ]
-            found[block] = dense
+    def _read_blocks(self) -> list[_Block]:
+        arrays = self.arrays
+        found = []
+        for block, ask in enumerate(arrays["block_ask"].tolist()):
+            powers = arrays["block_decay"][block] ** np.arange(LONGEST_HISTORY)
+            powers = powers.astype(np.float32)
+            found.append(
+                _Block(
+                    ask=ask,
+                    start=int(arrays["block_start"][block]),
+                    weight=np.float32(arrays["block_weight"][block]),
+                    fades=bool(arrays["block_fades"][block]),
+                    powers=powers[powers > LEAST_DECAYED],
+                )
+            )
         return found
 
-    def _picked(self, history: History, person: Person) -> list[_Picked]:
+    def _unpacked(self) -> np.ndarray | None:
+        """The model as plain rows, where it is small or full enough for that."""
+        indptr, indices = self.arrays["rows_indptr"], self.arrays["rows_indices"]
+        n_rows = len(indptr) - 1
+        n_cells = n_rows * self.n_items
+        if n_cells > MOST_CELLS and len(indices) < LEAST_FULL * n_cells:
+            return None
+        dense = np.zeros((n_rows, self.n_items), dtype=np.float32)
+        dense[np.repeat(np.arange(n_rows), np.diff(indptr)), indices] = self.arrays["rows_data"]
+        return dense
+
+    def _picked(self, history: History, person: Person) -> _Picked:
         """The rows that the person picks, block after block."""
-        arrays = self.arrays
-        fading = max(0.0, 1 - float(history.weight.sum()) / float(arrays["prior_until"]))
-        found: list[_Picked] = []
-        for block, ask in enumerate(arrays["block_ask"]):
-            if ask == HISTORY:
-                decayed = arrays["block_decay"][block] ** history.age
-                value = history.weight * decayed.astype(np.float32)
-                kept = value > LEAST_DECAYED * history.weight
-                picked, value = history.items[kept], value[kept]
-            elif ask == EVERYBODY:
-                picked, value = np.zeros(1, np.int64), np.ones(1, np.float32)
-            elif ask == INTEREST:
+        fading = np.float32(max(0.0, 1 - float(history.weight.sum()) / self._prior_until))
+        rows: list[np.ndarray] = []
+        values: list[np.ndarray] = []
+        for block in self._blocks:
+            if block.weight == 0 or (block.fades and fading == 0):
+                continue
+            if block.ask == HISTORY:
+                kept = history.age < len(block.powers)
+                picked = history.items[kept]
+                value = history.weight[kept] * block.powers[history.age[kept]]
+            elif block.ask == EVERYBODY:
+                picked, value = _FIRST, _ONE
+            elif block.ask == INTEREST:
                 picked = np.array(person.interests, dtype=np.int64)
                 value = np.full(len(picked), 1 / max(len(picked), 1), np.float32)
-            elif ask == PEOPLE:
+            elif block.ask == PEOPLE:
                 picked = self._codes(person)
                 value = np.ones(len(picked), np.float32)
             else:
                 picked = self._alike(person)
                 value = np.ones(len(picked), np.float32)
-            if arrays["block_fades"][block]:
-                value = value * np.float32(fading)
-            value = value * arrays["block_weight"][block]
-            if (is_any := value != 0).any():
-                rows = picked[is_any].astype(np.int64) + self._start(block)
-                # In the order of their numbers, which is that of the fit.
-                order = np.argsort(rows, kind="stable")
-                found.append(self._with_entries(block, rows[order], value[is_any][order]))
-        return found
+            if block.fades:
+                value = value * fading
+            rows.append(picked + np.int64(block.start))
+            values.append(value * block.weight)
+        picked_rows = np.concatenate(rows) if rows else np.empty(0, np.int64)
+        weights = np.concatenate(values) if values else np.empty(0, np.float32)
+        if self._dense is not None:
+            return _Picked(picked_rows, weights)
+        indptr = self.arrays["rows_indptr"]
+        firsts, lasts = indptr[picked_rows], indptr[picked_rows + 1]
+        spans = [
+            slice(first, last) for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)
+        ]
+        columns, data = self.arrays["rows_indices"], self.arrays["rows_data"]
+        return _Picked(
+            picked_rows,
+            weights,
+            np.concatenate([columns[:0], *(columns[span] for span in spans)]),
+            np.concatenate([data[:0], *(data[span] for span in spans)]),
+            np.repeat(np.arange(len(picked_rows)), lasts - firsts),
+        )
 
     def _codes(self, person: Person) -> np.ndarray:
         band = -1
@@ -355,10 +369,6 @@ class ServedModel:
         age = median if np.isnan(person.age) else person.age
         distances = ((kinds - [age, person.gender, person.occupation]) ** 2).sum(axis=1)
         return np.array([distances.argmin()], dtype=np.int64)
-
-
-def _joined(parts: list[np.ndarray], dtype: type[np.generic]) -> np.ndarray:
-    return np.concatenate(parts) if parts else np.empty(0, dtype)
 
 
 def _check(arrays: Mapping[str, np.ndarray]) -> None:
