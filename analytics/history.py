@@ -26,7 +26,8 @@ INTEREST_SUBJECT, ALL_INTERESTS = "interest:", "interests"
 PER_MILLE = 1_000
 _GENDERS = {value: code for code, value in enumerate(Gender.values)}
 _OCCUPATIONS = {value: code for code, value in enumerate(Occupation.values)}
-_DID, _OWNED, _CHOSEN, _STATED, _OFF = range(5)
+_DID, _OWNED, _CHOSEN, _STATED, _OFF, _DONE = range(6)
+N_BRANCHES = 6
 
 
 @dataclass
@@ -40,6 +41,7 @@ class PersonHistory:
     chosen: list[int] = field(default_factory=list)
     off: set[int] = field(default_factory=set)
     uses_interests: bool = True
+    n_lessons_done: int = 0
     birth_year: int | None = None
     gender: str = ""
     occupation: str = ""
@@ -77,21 +79,32 @@ class PersonHistory:
 
 def read_history(user_id: int) -> PersonHistory:
     """Everything about one person, by indexed look-ups in one round trip."""
-    return read_histories([user_id])[user_id]
+    return history_of(read_rows([user_id]))
 
 
 def read_histories(user_ids: Sequence[int]) -> dict[int, PersonHistory]:
     """The same for some people, at most a thousand, in one round trip too."""
-    found = {user_id: PersonHistory() for user_id in user_ids}
-    if not found:
-        return found
+    of_person: dict[int, list[tuple[Any, ...]]] = {user_id: [] for user_id in user_ids}
+    for row in read_rows(list(of_person)):
+        of_person[row[0]].append(row)
+    return {user_id: history_of(rows) for user_id, rows in of_person.items()}
+
+
+def read_rows(user_ids: Sequence[int]) -> tuple[tuple[Any, ...], ...]:
+    """What `history_of` takes, of some people; equal rows are the same history."""
+    if not user_ids:
+        return ()
     with connection.cursor() as cursor:
-        people = list(found)
-        cursor.execute(_statement(len(people)), people * 5)
-        rows = cursor.fetchall()
+        cursor.execute(_statement(len(user_ids)), [*user_ids] * N_BRANCHES)
+        return tuple(cursor.fetchall())
+
+
+def history_of(rows: Iterable[tuple[Any, ...]]) -> PersonHistory:
+    """The rows of one person, understood."""
+    found = PersonHistory()
     # What they did comes before what they have, whichever way the database unites them.
-    for user_id, *row in sorted(rows, key=itemgetter(1)):
-        _read(found[user_id], row)
+    for row in sorted(rows, key=itemgetter(1)):
+        _read(found, row[1:])
     return found
 
 
@@ -111,6 +124,8 @@ def _read(found: PersonHistory, row: Sequence[Any]) -> None:
     elif what == _STATED:
         found.birth_year = number
         found.gender, _, found.occupation = text.partition("|")
+    elif what == _DONE:
+        found.n_lessons_done = number
     elif text == ALL_INTERESTS:
         found.uses_interests = False
     elif (category := text.removeprefix(INTEREST_SUBJECT)).isdecimal():
@@ -162,7 +177,9 @@ def _statement(n_people: int) -> str:
         f"UNION ALL SELECT user_id, {_STATED}, birth_year, NULL, NULL, NULL, {said} "
         f"FROM {table(StatedAttributes)} WHERE {who} "
         f"UNION ALL SELECT user_id, {_OFF}, NULL, NULL, NULL, NULL, subject "
-        f"FROM {table(ProfileCorrection)} WHERE {who} AND is_off = 1"
+        f"FROM {table(ProfileCorrection)} WHERE {who} AND is_off = 1 "
+        f"UNION ALL SELECT user_id, {_DONE}, COUNT(completed_at), NULL, NULL, NULL, NULL "
+        f"FROM {table(LessonProgress)} WHERE {who} GROUP BY user_id"
     )
 
 

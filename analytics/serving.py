@@ -22,12 +22,14 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from analytics import exposure
+from analytics.held_lists import HeldLists
 from analytics.history import (
     PersonHistory,
     finished_courses,
+    history_of,
     owned_courses,
     read_histories,
-    read_history,
+    read_rows,
 )
 from analytics.methods.list_rules import (
     draw_of,
@@ -110,6 +112,9 @@ def sentence(reason_code: str, name: str, *, did: str = "", is_new: bool = False
     return _("Popular with learners here")
 
 
+_held: HeldLists[list[Row]] = HeldLists()
+
+
 def recommended_courses(
     *, user: User | AnonymousUser, n: int = 12, moment: datetime | None = None
 ) -> list[Recommended]:
@@ -131,13 +136,33 @@ def recommended_rows(*, user: User | AnonymousUser, n: int, moment: datetime) ->
     if not user.is_authenticated:
         return _capped(_popular(version), window, n=n)
     if version is None or not user.is_personalised:
-        # Nothing else of them is read.
+        # Nothing else of them is read, and nothing held.
+        _held.drop(user.pk)
         owned = owned_courses(user.pk)
         return _capped(
             (row for row in _popular(version) if row.course_id not in owned), window, n=n
         )
-    person = read_history(user.pk)
-    explored = _explored(version, window, person, user_id=user.pk, n=n, moment=moment)
+    read = read_rows([user.pk])
+    shares = (settings.RECOMMEND_SELLER_SHARE, settings.RECOMMEND_EXPLORE_SHARE)
+    day = timezone.localtime(moment).date()
+    made_of = (read, version.run_id, window.number, n, day, shares)
+    rows = _held.get(user.pk, made_of)
+    if rows is None:
+        rows = _list_for(version, window, history_of(read), user_id=user.pk, n=n, moment=moment)
+        _held.put(user.pk, made_of, rows)
+    return rows
+
+
+def _list_for(
+    version: Version,
+    window: OnSale,
+    person: PersonHistory,
+    *,
+    user_id: int,
+    n: int,
+    moment: datetime,
+) -> list[Row]:
+    explored = _explored(version, window, person, user_id=user_id, n=n, moment=moment)
     tried = {row.course_id for row in explored}
     # Counted first, so that they do not come on top of what one seller may have; shown last.
     listed = _capped(
@@ -148,7 +173,7 @@ def recommended_rows(*, user: User | AnonymousUser, n: int, moment: datetime) ->
     new = [row for row in listed if row.course_id in tried]
     rest = [row for row in listed if row.course_id not in tried]
     at = max(n - len(new), 0)
-    return _with_deeds([*rest[:at], *new, *rest[at:]], person, user.pk)
+    return _with_deeds([*rest[:at], *new, *rest[at:]], person, user_id)
 
 
 def similar_courses(*, course: Course, n: int = 6) -> list[Recommended]:
@@ -389,3 +414,8 @@ def _with_deeds(rows: Sequence[Row], person: PersonHistory, user_id: int) -> lis
         row._replace(did=deed(row)) if row.reason == Reason.HISTORY and row.because_id else row
         for row in rows
     ]
+
+
+def forget() -> None:
+    """Compute anew at the next call: for a process whose database was changed under it."""
+    _held.forget()

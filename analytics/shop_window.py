@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -20,14 +21,18 @@ HOLDS_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class OnSale:
-    """Published courses: ids (n,) ascending, and by id the seller, the field, and since when."""
+    """Published courses: ids (n,) ascending, and by id the seller, the field, and since when.
+
+    Of equal ones a process keeps the first: what has the same `number` is the same.
+    """
 
     ids: list[int]
     seller: dict[int, int]
     category: dict[int, int]
     published_at: dict[int, datetime]
     n_sellers: int
-    _made: dict[Hashable, Any] = field(default_factory=dict)
+    number: int = field(default_factory=itertools.count().__next__, compare=False)
+    _made: dict[Hashable, Any] = field(default_factory=dict, compare=False)
 
     def allowed(self, run_id: int, model: ServedModel) -> np.ndarray:
         """(n_items,) bool: which of the courses of a model are on sale."""
@@ -65,7 +70,10 @@ class Window:
     def now(self) -> OnSale:
         moment = self.clock()
         if self._seen is None or moment - self._seen_at >= HOLDS_SECONDS:
-            self._seen, self._seen_at = _read(), moment
+            fresh = _read()
+            if fresh != self._seen:
+                self._seen = fresh
+            self._seen_at = moment
         return self._seen
 
     def forget(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 
-from analytics import exposure, rendered_cards, served_recommender, shop_window
+from analytics import exposure, rendered_cards, served_recommender, serving, shop_window
 from streams.polled_rooms import forget_polled_rooms
 from tests import servers
 
@@ -73,6 +73,7 @@ def nothing_held() -> None:
     served_recommender.forget()
     shop_window.forget()
     rendered_cards.forget()
+    serving.forget()
     exposure.forget()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from django.utils import timezone
 
-from analytics import rendered_cards, served_recommender, shop_window
+from analytics import rendered_cards, served_recommender, serving, shop_window
 from analytics.methods.reasons import Reason
 from analytics.model_files import save_arrays
 from analytics.models import ModelRun, PopularCourses
@@ -82,6 +82,7 @@ def look_anew() -> None:
     served_recommender.forget()
     shop_window.forget()
     rendered_cards.forget()
+    serving.forget()
 
 
 def _csr(name: str, dense: np.ndarray, *, by_score: bool = False) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from analytics.methods import served_model
 from analytics.methods.interactions import Interactions
 from analytics.methods.reasons import Reason
 from analytics.methods.recommenders import (
@@ -39,7 +40,6 @@ N_USERS, N_ITEMS, N_CATEGORIES = 90, 40, 4
 ALL: dict[str, Callable[[], BaseRecommender]] = {
     "popularity": PopularityRecommender,
     "demographic_knn": DemographicKNNRecommender,
-    # Few neighbours are kept as entries, many as plain rows: both ways are taken.
     "item_knn, few": lambda: ItemKNNRecommender(n_neighbors=4),
     "item_knn, many": lambda: ItemKNNRecommender(n_neighbors=30),
     "content_knn": ContentKNNRecommender,
@@ -122,8 +122,13 @@ def test_it_asks_blocks_by_the_numbers_that_the_fit_writes() -> None:
 
 @every
 @pytest.mark.parametrize("is_ordered", [True, False])
-@pytest.mark.parametrize("seed", [1, 2])
-def test_it_says_to_each_what_the_fit_says_to_all(name, seed, is_ordered) -> None:
+@pytest.mark.parametrize("is_large", [True, False])
+def test_it_says_to_each_what_the_fit_says_to_all(name, is_large, is_ordered, monkeypatch) -> None:
+    if is_large:
+        # A large model stays as sparse as it is stored.
+        monkeypatch.setattr(served_model, "MOST_CELLS", 0)
+        monkeypatch.setattr(served_model, "LEAST_FULL", 1.1)
+    seed = 1 + is_large
     market = Market(seed, is_ordered=is_ordered)
     fitted = market.fitted(name)
     served = ServedModel(arrays_of(fitted))
