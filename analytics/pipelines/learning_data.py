@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from scipy import sparse
 
 from analytics import frames
 from analytics.intent import KIND_WEIGHTS, TAKEN_KINDS
+from analytics.methods.dataset_folder import read_dataset
 from analytics.methods.interactions import Interactions
 from analytics.methods.recommenders import ItemFeatures, UserFeatures
 
@@ -113,6 +115,31 @@ def read_learning_data() -> LearningData:
         window_start=_aware(dated.min()) if len(dated) else None,
         window_end=_aware(dated.max()) if len(dated) else None,
         read_at=read_at,
+    )
+
+
+def read_folder(folder: Path) -> LearningData:
+    """What a folder of CSV files holds (see `dataset_folder`), without a database.
+
+    Indices stand for themselves, all courses are on sale, and no time is known. Raises BadDataset.
+    """
+    dataset = read_dataset(folder)
+    n_items = len(dataset.course_ids)
+    return LearningData(
+        user_ids=np.arange(len(dataset.user_ids)),
+        course_ids=np.arange(n_items),
+        category_ids=np.arange(dataset.user_features.interests.shape[1]),
+        seller_ids=dataset.item_features.seller,
+        published_days=np.full(n_items, np.nan),
+        pairs=dataset.pairs,
+        user_features=dataset.user_features,
+        item_features=dataset.item_features,
+        is_published=np.ones(n_items, dtype=bool),
+        n_events=len(dataset.pairs),
+        last_event_id=0,
+        window_start=None,
+        window_end=None,
+        read_at=timezone.now(),
     )
 
 

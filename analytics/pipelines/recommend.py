@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from django.conf import settings
 from django.db import transaction
 from scipy import sparse
@@ -42,6 +41,7 @@ from analytics.methods.recommenders import (
     PopularityRecommender,
 )
 from analytics.methods.served_model import ServedModel
+from analytics.methods.splits import SPLITS
 from analytics.model_files import BadModelFile, drop_old_files, load_arrays, save_arrays
 from analytics.models import ModelRun, PopularCourses, RunOutcome, Task
 from analytics.pipelines.learning_data import LearningData, read_learning_data
@@ -76,47 +76,23 @@ class NothingToLearn(Exception):
     """There is no course, or nobody did anything with one."""
 
 
-def hold_out_last(pairs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split into (train, test): the test holds the newest course of everybody with two or more.
-
-    Everything that a person did after getting that course leaves the train part too, and so
-    does whatever they did with that course before, so that nothing of it leaks.
-    """
-    taken = pairs.loc[pairs["is_taken"]].sort_values(["user", "order", "item"], kind="stable")
-    newest = taken.drop_duplicates("user", keep="last")
-    newest = newest.loc[taken.groupby("user")["item"].transform("size").loc[newest.index] > 1]
-    cut = newest.set_index("user")["order"]
-    later = pairs["order"].to_numpy() > pairs["user"].map(cut).fillna(np.inf).to_numpy()
-    train = pairs.loc[~later].drop(index=newest.index)
-    return train, newest
-
-
-def hold_out_last_fraction(
-    pairs: pd.DataFrame, *, fraction: float = 0.2
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split into (train, test) at one point of time: the newest `fraction` of all courses taken.
-
-    What was done after that point, of any kind, leaves the train part. Only people who had a
-    course before it are tested.
-    """
-    taken = pairs.loc[pairs["is_taken"]]
-    if taken.empty:
-        return pairs, taken
-    cut = taken["order"].quantile(1 - fraction)
-    train = pairs.loc[pairs["order"] <= cut]
-    test = taken.loc[taken["order"] > cut]
-    known = train.loc[train["is_taken"], "user"].unique()
-    return train, test.loc[test["user"].isin(known)]
-
-
-SPLITS = {"last": hold_out_last, "last-fraction": hold_out_last_fraction}
-
-
 def score_methods(
-    data: LearningData, *, split: str = "last", limit: int | None = None
+    data: LearningData,
+    *,
+    split: str = "last",
+    limit: int | None = None,
+    fitted: dict[str, BaseRecommender] | None = None,
 ) -> list[dict[str, Any]]:
-    """Fit and score every method on one split; see `evaluate_recommender` for the metrics."""
-    return [score for score, _fitted in _scored_methods(data, split=split, limit=limit)]
+    """Fit and score every method on one split; see `evaluate_recommender` for the metrics.
+
+    What was fitted is put into `fitted` by the name of its method.
+    """
+    scores = []
+    for score, recommender in _scored_methods(data, split=split, limit=limit):
+        scores.append(score)
+        if fitted is not None:
+            fitted[score["method"]] = recommender
+    return scores
 
 
 def _scored_methods(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -177,6 +179,27 @@ class BaseRecommender(BaseEstimator):
         self._stack(self.blocks_)
         self.damping_ = damped.diagonal()
         return self
+
+    def with_blocks(self, blocks: Sequence[Block]) -> Self:
+        """The same fit with other blocks, such as some of its own alone."""
+        check_is_fitted(self)
+        other = copy(self)
+        other.blocks_ = list(blocks)
+        other._stack(other.blocks_)
+        return other
+
+    def with_histories(self, interactions: Interactions) -> Self:
+        """The same fit, asked of the same users with other histories: what came after the fit.
+
+        Raises ValueError when there are other numbers of users or items.
+        """
+        check_is_fitted(self)
+        known = self.interactions_
+        if (interactions.n_users, interactions.n_items) != (known.n_users, known.n_items):
+            raise ValueError("the histories must be of the same users and items")
+        other = copy(self)
+        other.interactions_ = interactions
+        return other
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What answers for one person, as plain arrays: see `analytics.methods.served_model`."""

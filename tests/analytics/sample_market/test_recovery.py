@@ -22,9 +22,9 @@ from analytics.methods.recommenders import (
     HybridRecommender,
     ItemKNNRecommender,
 )
+from analytics.methods.splits import hold_out_last
 from analytics.pipelines.figures import refresh_figures
 from analytics.pipelines.learning_data import LearningData, read_learning_data
-from analytics.pipelines.recommend import hold_out_last
 from analytics.sample_market import truth, writing
 from analytics.sample_market.market import Market
 from catalog.models import Course
