@@ -10,6 +10,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.translation import get_language
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import GenericAPIView
@@ -27,6 +28,7 @@ from accounts.requester import (
 from accounts.rules import is_staff
 from analytics.events import take_in
 from analytics.live_figures import live_figures
+from analytics.methods.reasons import Reason
 from analytics.models import CourseRetention, FigureSource, Forecast, SessionFigures
 from analytics.rendered_cards import json_bytes, rendered_cards
 from analytics.serializers import (
@@ -42,8 +44,11 @@ from analytics.serializers import (
 from analytics.serving import (
     Row,
     courses_of,
+    is_new,
+    new_since,
     recommended_rows,
-    shown,
+    sentence,
+    shown_rows,
     similar_rows,
 )
 from catalog.models import Course
@@ -104,29 +109,26 @@ class ChosenCoursesView(PagedByKeys):
         self, rows: Sequence[Row], *, n: int, moment: datetime, is_counted: bool
     ) -> HttpResponse:
         cards = rendered_cards(courses_of(rows), request=self.request)
-        chosen = shown(
-            rows,
-            n=n,
-            courses={pk: card.course for pk, card in cards.items()},
-            moment=moment,
-            is_counted=is_counted,
-        )
-        results = b",".join(
-            b'%b,"score":%b,"reason":%b,"reason_code":"%b"}'
-            % (
-                cards[one.course.pk].opened,
-                repr(one.score).encode(),
-                _written(one.reason),
-                one.reason_code.encode(),
-            )
-            for one in chosen
-        )
-        body = b'{"next":null,"previous":null,"results":[%b]}' % results
+        courses = {pk: card.course for pk, card in cards.items()}
+        since, language = new_since(moment), get_language()
+        results = []
+        for row in shown_rows(rows, n=n, courses=courses, is_counted=is_counted):
+            course, because = courses[row.course_id], courses.get(row.because_id or 0)
+            name = because.title if because else ""
+            if row.reason == Reason.INTEREST:
+                name = course.category.name
+            why = _why(language, row.reason, name, row.did, is_new(course, since=since))
+            score = repr(row.score).encode()
+            results.append(b'%b,"score":%b,%b}' % (cards[row.course_id].opened, score, why))
+        body = b'{"next":null,"previous":null,"results":[%b]}' % b",".join(results)
         return HttpResponse(body, content_type="application/json")
 
 
-# The same few sentences and titles come again and again.
-_written = lru_cache(maxsize=4_096)(json_bytes)
+@lru_cache(maxsize=8_192)
+def _why(language: str | None, reason: Reason, name: str, did: str, is_new: bool) -> bytes:
+    """The last members of a row as they are written; the same few come again and again."""
+    text = sentence(reason.code, name, did=did, is_new=is_new)
+    return json_bytes({"reason": text, "reason_code": reason.code})[1:-1]
 
 
 class RecommendationsView(ChosenCoursesView):

@@ -22,8 +22,8 @@ from catalog.models import ChosenInterest, Enrollment, Lesson, LessonProgress, S
 # The newest events that are looked at: what is older has decayed to nothing.
 MOST_EVENTS = 300
 INTEREST_SUBJECT, ALL_INTERESTS = "interest:", "interests"
-# Numbers of the statement are whole: a decimal fraction of MariaDB is slow to read.
-PER_MILLE = 1_000
+_WEIGHTS = {int(kind): weight for kind, weight in KIND_WEIGHTS.items()}
+_TAKEN = {int(kind) for kind in TAKEN_KINDS}
 _GENDERS = {value: code for code, value in enumerate(Gender.values)}
 _OCCUPATIONS = {value: code for code, value in enumerate(Occupation.values)}
 _DID, _OWNED, _CHOSEN, _STATED, _OFF, _DONE = range(6)
@@ -109,16 +109,12 @@ def history_of(rows: Iterable[tuple[Any, ...]]) -> PersonHistory:
 
 
 def _read(found: PersonHistory, row: Sequence[Any]) -> None:
-    what, number, weight, first_taken, last, text = row
+    what, number, kind, order, text = row
     if what == _DID:
-        is_taken = first_taken is not None
-        order = first_taken if is_taken else last
-        found.did[number] = (float(order), weight / PER_MILLE, is_taken)
+        _note(found.did, number, float(order), _WEIGHTS[kind], kind in _TAKEN)
     elif what == _OWNED:
         found.owned.add(number)
-        order, _weight, is_taken = found.did.get(number, (0.0, 0.0, False))
-        since = min(order, first_taken) if is_taken else first_taken
-        found.did[number] = (float(since), 1.0, True)
+        _note(found.did, number, float(order), 1.0, True)
     elif what == _CHOSEN:
         found.chosen.append(number)
     elif what == _STATED:
@@ -132,9 +128,25 @@ def _read(found: PersonHistory, row: Sequence[Any]) -> None:
         found.off.add(int(category))
 
 
+def _note(
+    did: dict[int, tuple[float, float, bool]], course: int, order: float, weight: float, taken: bool
+) -> None:
+    """When it was first taken, or else last looked at; the strongest that was done."""
+    before = did.get(course)
+    if before is not None:
+        had_order, had_weight, had_taken = before
+        weight = max(weight, had_weight)
+        if taken and had_taken:
+            order = min(order, had_order)
+        elif had_taken or (not taken and had_order > order):
+            order = had_order
+        taken = taken or had_taken
+    did[course] = (order, weight, taken)
+
+
 @lru_cache(maxsize=16)
 def _statement(n_people: int) -> str:
-    """One row per course that a person did something with, or has, and per thing that they said.
+    """One row per event with a course, per course that a person has, and per thing that they said.
 
     Names come from the models, numbers from the constants; the people are bound.
     """
@@ -144,11 +156,6 @@ def _statement(n_people: int) -> str:
         return name(model._meta.db_table)
 
     kinds = ", ".join(str(int(kind)) for kind in KIND_WEIGHTS)
-    taken = ", ".join(str(int(kind)) for kind in TAKEN_KINDS)
-    weights = " ".join(
-        f"WHEN {int(kind)} THEN {round(weight * PER_MILLE)}"
-        for kind, weight in KIND_WEIGHTS.items()
-    )
     who = f"user_id IN ({', '.join(['%s'] * n_people)})" if n_people > 1 else "user_id = %s"
     if connection.vendor == "mysql":
         micros = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {0})"
@@ -165,20 +172,19 @@ def _statement(n_people: int) -> str:
         place = f", ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY {newest}) AS place"
         limited = f") e WHERE place <= {MOST_EVENTS}"
     return (
-        f"SELECT user_id, {_DID}, course_id, MAX(CASE kind {weights} END), "  # noqa: S608
-        f"MIN(CASE WHEN kind IN ({taken}) THEN at END), MAX(at), NULL "
+        f"SELECT user_id, {_DID}, course_id, kind, at, NULL "  # noqa: S608
         f"FROM (SELECT user_id, kind, course_id, {order} AS at{place} "
         f"FROM {table(Event)} WHERE {who} AND course_id IS NOT NULL AND kind IN ({kinds}) "
-        f"{limited} GROUP BY user_id, course_id "
+        f"{limited} "
         f"UNION ALL SELECT user_id, {_OWNED}, course_id, NULL, {micros.format('enrolled_at')}, "
-        f"NULL, NULL FROM {table(Enrollment)} WHERE {who} AND is_active = 1 "
-        f"UNION ALL SELECT user_id, {_CHOSEN}, category_id, NULL, NULL, NULL, NULL "
+        f"NULL FROM {table(Enrollment)} WHERE {who} AND is_active = 1 "
+        f"UNION ALL SELECT user_id, {_CHOSEN}, category_id, NULL, NULL, NULL "
         f"FROM {table(ChosenInterest)} WHERE {who} "
-        f"UNION ALL SELECT user_id, {_STATED}, birth_year, NULL, NULL, NULL, {said} "
+        f"UNION ALL SELECT user_id, {_STATED}, birth_year, NULL, NULL, {said} "
         f"FROM {table(StatedAttributes)} WHERE {who} "
-        f"UNION ALL SELECT user_id, {_OFF}, NULL, NULL, NULL, NULL, subject "
+        f"UNION ALL SELECT user_id, {_OFF}, NULL, NULL, NULL, subject "
         f"FROM {table(ProfileCorrection)} WHERE {who} AND is_off = 1 "
-        f"UNION ALL SELECT user_id, {_DONE}, COUNT(completed_at), NULL, NULL, NULL, NULL "
+        f"UNION ALL SELECT user_id, {_DONE}, COUNT(completed_at), NULL, NULL, NULL "
         f"FROM {table(LessonProgress)} WHERE {who} GROUP BY user_id"
     )
 

@@ -224,29 +224,46 @@ def shown(
 ) -> list[Recommended]:
     """The first n rows as recommendations, and counted as shown; `courses` are those of the rows
     and of their reasons, with seller and category. What is not published any more falls out."""
-    since = moment - timedelta(days=settings.NEW_COURSE_DAYS)
-    found: list[Recommended] = []
+    since = new_since(moment)
+    return [
+        Recommended(
+            course=(course := courses[row.course_id]),
+            score=row.score,
+            reason_code=row.reason.code,
+            because=courses.get(row.because_id) if row.because_id else None,
+            did=row.did,
+            is_new=is_new(course, since=since),
+        )
+        for row in shown_rows(rows, n=n, courses=courses, is_counted=is_counted)
+    ]
+
+
+def shown_rows(
+    rows: Sequence[Row], *, n: int, courses: Mapping[int, Course], is_counted: bool
+) -> list[Row]:
+    """The first n rows whose courses are published now; counted as shown."""
+    found: list[Row] = []
     for row in rows:
         if len(found) >= n:
             break
         course = courses.get(row.course_id)
         if course is not None and course.is_published:
-            found.append(
-                Recommended(
-                    course=course,
-                    score=row.score,
-                    reason_code=row.reason.code,
-                    because=courses.get(row.because_id) if row.because_id else None,
-                    did=row.did,
-                    is_new=bool(course.published_at and course.published_at >= since),
-                )
-            )
+            found.append(row)
     if is_counted:
         exposure.count_list(
-            [one.course.pk for one in found],
-            [one.course.pk for one in found if one.reason_code == "new"],
+            [row.course_id for row in found],
+            [row.course_id for row in found if row.reason == Reason.NEW],
         )
     return found
+
+
+def new_since(moment: datetime) -> datetime:
+    """What was published from then on is new at this moment."""
+    return moment - timedelta(days=settings.NEW_COURSE_DAYS)
+
+
+def is_new(course: Course, *, since: datetime) -> bool:
+    return bool(course.published_at and course.published_at >= since)
 
 
 def courses_of(rows: Iterable[Row]) -> set[int]:
@@ -361,7 +378,7 @@ def _explored(
     new = window.newcomers(
         version.run_id,
         version.model,
-        since=moment - timedelta(days=settings.NEW_COURSE_DAYS),
+        since=new_since(moment),
         few=FEW_LEARNERS,
         day=day,
     )
