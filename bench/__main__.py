@@ -6,10 +6,13 @@ import argparse
 import sys
 import time
 
-from bench import checkouts, fanout, importing, pages, rebuilding, recommending
+from bench import checkouts, fanout, importing, pages, rebuilding, recommendations_api, recommending
 from bench.platform import datasets, made_platform, manage
 
-PARTS = ("recommending", "importing", "rebuilding", "pages", "checkouts", "fanout")
+PARTS = (
+    *("recommending", "recommendations", "importing", "rebuilding", "pages", "checkouts"),
+    "fanout",
+)
 
 
 def main() -> int:
@@ -23,6 +26,8 @@ def main() -> int:
             print("bench: recommending left out: no real data (set LIVECOURSE_DATASETS)")
         else:
             recommending.measure(folder)
+    if "recommendations" in wanted:
+        recommendations_api.measure()
     if "importing" in wanted:
         with made_platform() as env:
             importing.measure(env)

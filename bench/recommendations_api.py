@@ -19,7 +19,7 @@ from bench.table import show
 from tests import servers
 
 PATH = "/api/v1/recommendations/"
-N_PEOPLE, N_AT_ONCE = 400, 8
+N_PEOPLE, N_AT_ONCE = 400, 32
 SECONDS, N_TURNS = 4.0, 2
 LEAST_RATIO = 0.6
 
