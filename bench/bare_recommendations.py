@@ -29,7 +29,7 @@ class BareView(APIView):
     throttle_classes = ()
 
     def get(self, request: Request) -> HttpResponse:
-        body = BODIES[request.user.pk]
+        body = BODIES[request.user.pk or 0]
         length = {"Content-Length": str(len(body))}
         return HttpResponse(body, content_type="application/json", headers=length)
 

@@ -37,7 +37,7 @@ LEAST_DECAYED = 1e-3
 MOST_CELLS, LEAST_FULL = 16_000_000, 0.25
 # More entries than any history that is read.
 LONGEST_HISTORY = 4_096
-_FIRST, _ONE = np.zeros(1, np.int64), np.ones(1, np.float32)
+_FIRST, _ONE, _NONE = np.zeros(1, np.int64), np.ones(1, np.float32), np.empty(0, np.int64)
 # So many plain rows are copied together: they stay within the cache of the processor.
 AT_ONCE = 64
 # How much two sums of the same numbers in another order may differ, generously.
@@ -109,14 +109,14 @@ class _Picked:
     """Rows that a person picks, and how much each weighs: (k,) int64, float32.
 
     Of a model that is not kept as plain rows also their entries one row after the other: column,
-    value, and the place in rows.
+    value, and the place in rows; else none.
     """
 
     rows: np.ndarray
     values: np.ndarray
-    columns: np.ndarray | None = None
-    data: np.ndarray | None = None
-    places: np.ndarray | None = None
+    columns: np.ndarray
+    data: np.ndarray
+    places: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -333,7 +333,7 @@ class ServedModel:
         picked_rows = np.concatenate(rows) if rows else np.empty(0, np.int64)
         weights = np.concatenate(values) if values else np.empty(0, np.float32)
         if self._dense is not None:
-            return _Picked(picked_rows, weights)
+            return _Picked(picked_rows, weights, _NONE, _NONE, _NONE)
         indptr = self.arrays["rows_indptr"]
         firsts, lasts = indptr[picked_rows], indptr[picked_rows + 1]
         spans = [
