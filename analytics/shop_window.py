@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -66,15 +67,25 @@ class Window:
     clock: Callable[[], float] = time.monotonic
     _seen: OnSale | None = None
     _seen_at: float = float("-inf")
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def now(self) -> OnSale:
-        moment = self.clock()
-        if self._seen is None or moment - self._seen_at >= HOLDS_SECONDS:
-            fresh = _read()
-            if fresh != self._seen:
-                self._seen = fresh
-            self._seen_at = moment
-        return self._seen
+        seen = self._seen
+        if seen is not None and self.clock() - self._seen_at < HOLDS_SECONDS:
+            return seen
+        # One thread reads; the others go on with what is there.
+        if not self._lock.acquire(blocking=seen is None):
+            assert seen is not None, "a lock that is waited for is got"
+            return seen
+        try:
+            began, found = self.clock(), self._seen
+            if found is None or began - self._seen_at >= HOLDS_SECONDS:
+                fresh = _read()
+                found = self._seen = fresh if fresh != found else found
+                self._seen_at = began
+            return found
+        finally:
+            self._lock.release()
 
     def forget(self) -> None:
         self._seen = None
