@@ -1,132 +1,149 @@
-"""Our recommenders beside scikit-learn's item-kNN and implicit's ALS, on real enrolments.
+"""Our recommenders beside scikit-learn's item-kNN, implicit's ALS and EASE, on real enrolments.
 
 Leave each learner's last course out; courses that a learner has are not recommended. All are
-scored on the same learners by the same function, with all courses ranked.
+asked for all learners and scored by the same function, with all courses ranked. ALS and EASE are
+tuned on the last but one course. Each method runs in a process of its own.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import json
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
-from scipy import sparse
-from threadpoolctl import threadpool_limits
 
-from analytics.methods.interactions import Interactions
 from analytics.methods.ranking_evaluation import ndcg_at, recall_at
-from analytics.methods.recommenders import (
-    BaseRecommender,
-    HybridRecommender,
-    ItemKNNRecommender,
-    PopularityRecommender,
-)
+from bench.platform import ROOT
+from bench.recommending_split import read_split, write_split
 from bench.table import show
 
-N_TESTED = 10_000
-N = 10
+# The slowest step is the search for parameters of ALS.
+STEP_SECONDS = 1_200
+METHODS = {
+    "popularity": "ours: popularity",
+    "scikit_knn": "scikit-learn item-kNN, k=200",
+    "implicit_als": "implicit ALS, tuned",
+    "plain_ease": "EASE as published, tuned",
+    "item_knn": "ours: item_knn",
+    "ease": "ours: ease",
+    "hybrid": "ours: hybrid",
+}
+TUNED = ("implicit_als", "plain_ease")
+LEARNERS = (10_000, 100_000, 1_000_000)
+MOST_SECONDS, MOST_MB = 6.0, 1024.0
+LEAST_NDCG, LEAST_OVER_ALS, LEAST_OVER_EASE = 0.21, 1.25, 1.1
 
 
 def measure(folder: Path) -> None:
-    """Table: NDCG@10, recall@10, seconds to fit and to recommend, against the kNN's."""
-    train, wanted, matrix = _split(folder / "mooccubex" / "enrolments.csv")
-    users = np.flatnonzero(np.diff(wanted.indptr))
-    users = np.sort(np.random.default_rng(42).choice(users, N_TESTED, replace=False))
-    methods: dict[str, Callable[[], tuple[float, float, np.ndarray]]] = {
-        "scikit-learn item-kNN, k=200": lambda: _scikit_knn(matrix, users),
-        "implicit ALS, 64 factors, alpha 10": lambda: _implicit_als(matrix, users),
-        "ours: popularity": lambda: _ours(PopularityRecommender(), train, users),
-        "ours: item_knn": lambda: _ours(ItemKNNRecommender(), train, users),
-        "ours: hybrid": lambda: _ours(HybridRecommender(), train, users),
-    }
-    # Compiling its two loops is no part of a fit; it happens once per installation.
-    _ours(ItemKNNRecommender(), train, users[:10])
-    rows: list[tuple[object, ...]] = []
-    base: tuple[float, float, float] | None = None
-    for name, run in methods.items():
-        fit, recommend, items = run()
-        ndcg = float(np.mean(ndcg_at(items, wanted[users])))
-        recall = float(np.mean(recall_at(items, wanted[users])))
-        base = base or (ndcg, fit, recommend)
-        rows.append((name, ndcg, ndcg / base[0], recall, fit, recommend, recommend / base[2]))
-    head = ("method", "NDCG@10", "ratio", "recall@10", "fit s", f"{N_TESTED:,} users s", "ratio")
-    title = f"Recommenders on MOOCCubeX ({matrix.shape[0]:,} learners, {matrix.shape[1]:,} courses)"
-    show(title + "; ratios to scikit-learn's kNN", head, rows)
+    """Tables: how good and how fast each method is, what is wanted, and growth."""
+    with tempfile.TemporaryDirectory(prefix="livecourse-bench-") as made:
+        write_split(folder / "mooccubex", Path(made))
+        compare(Path(made))
+        grow(Path(made))
 
 
-def _split(path: Path) -> tuple[Interactions, sparse.csr_matrix, sparse.csr_matrix]:
-    """Interactions without each learner's last course; those courses; the former as a matrix."""
-    rows = pd.read_csv(path)
-    user, _ = pd.factorize(rows["user_id"])
-    item, names = pd.factorize(rows["course_id"])
-    position = rows["position"].to_numpy()
-    shape = (int(user.max()) + 1, len(names))
-    frame = pd.DataFrame({"user": user, "item": item, "order": position})
-    last = frame.groupby("user")["order"].transform("max") == frame["order"]
-    is_held = last & (frame.groupby("user")["item"].transform("size") > 1)
-    kept, held = frame[~is_held], frame[is_held]
-    train = Interactions.from_arrays(
-        kept["user"].to_numpy(),
-        kept["item"].to_numpy(),
-        n_users=shape[0],
-        n_items=shape[1],
-        order=kept["order"].to_numpy(),
+def compare(folder: Path) -> None:
+    split = read_split(folder)
+    users = np.flatnonzero(np.diff(split.test.indptr))
+    wanted = split.test.user_items[users]
+    chosen = {name: _once(folder, "tune", name) for name in TUNED}
+    found: dict[str, dict[str, Any]] = {}
+    for name in METHODS:
+        figures = _once(folder, "run", name, json.dumps(chosen.get(name, {})))
+        lists = np.load(folder / f"{name}.npy", allow_pickle=False)[users]
+        figures["ndcg"] = float(ndcg_at(lists, wanted).mean())
+        figures["recall"] = float(recall_at(lists, wanted).mean())
+        figures["coverage"] = len(np.unique(lists[lists >= 0])) / split.train.n_items
+        found[name] = figures
+    ours = found["hybrid"]
+    show(
+        f"Recommenders on MOOCCubeX ({split.train.n_users:,} learners, {split.train.n_items:,} "
+        "courses, the last course of all asked for)",
+        ("method", "NDCG@10", "hybrid is", "recall@10", "coverage", "fit s", "all s", "peak MB"),
+        [
+            (
+                title,
+                found[name]["ndcg"],
+                f"{ours['ndcg'] / found[name]['ndcg']:.2f} x",
+                found[name]["recall"],
+                found[name]["coverage"],
+                found[name]["fit_seconds"],
+                found[name]["recommend_seconds"],
+                found[name]["peak_mb"],
+            )
+            for name, title in METHODS.items()
+        ],
     )
-    return train, _matrix(held, shape), _matrix(kept, shape)
+    for name, parameters in chosen.items():
+        text = ", ".join(f"{key} {value:g}" for key, value in parameters.items())
+        print(f"  {METHODS[name]} on the last but one course: {text}")
+    seconds = ours["fit_seconds"] + ours["recommend_seconds"]
+    show(
+        "What is wanted of the hybrid",
+        ("figure", "measured", "wanted", ""),
+        [
+            _wanted("NDCG@10", ours["ndcg"], least=LEAST_NDCG),
+            _wanted(
+                "NDCG@10 over ALS", ours["ndcg"] / found["implicit_als"]["ndcg"],
+                least=LEAST_OVER_ALS,
+            ),
+            _wanted(
+                "NDCG@10 over EASE", ours["ndcg"] / found["plain_ease"]["ndcg"],
+                least=LEAST_OVER_EASE,
+            ),
+            _wanted("seconds to fit and recommend to all", seconds, most=MOST_SECONDS),
+            _wanted("peak MB of the whole process", ours["peak_mb"], most=MOST_MB),
+        ],
+    )  # fmt: skip
 
 
-def _matrix(frame: pd.DataFrame, shape: tuple[int, int]) -> sparse.csr_matrix:
-    ones = np.ones(len(frame), dtype=np.float32)
-    matrix = sparse.csr_matrix((ones, (frame["user"], frame["item"])), shape=shape)
-    matrix.data[:] = 1
-    return matrix
-
-
-def _ours(
-    method: BaseRecommender, train: Interactions, users: np.ndarray
-) -> tuple[float, float, np.ndarray]:
-    began = time.monotonic()
-    method.fit(train)
-    fitted = time.monotonic()
-    items = method.recommend(users, n=N).items
-    return fitted - began, time.monotonic() - fitted, items
-
-
-def _scikit_knn(matrix: sparse.csr_matrix, users: np.ndarray) -> tuple[float, float, np.ndarray]:
-    """Cosine neighbours of each item; a user's scores are the sums over what they took."""
-    from sklearn.neighbors import NearestNeighbors
-
-    began = time.monotonic()
-    items = matrix.T.tocsr()
-    model = NearestNeighbors(n_neighbors=200, metric="cosine", algorithm="brute").fit(items)
-    similar = model.kneighbors_graph(items, mode="distance")
-    similar.data = 1 - similar.data
-    fitted = time.monotonic()
-    best = np.empty((len(users), N), dtype=np.int32)
-    for start in range(0, len(users), 2000):
-        asked = matrix[users[start : start + 2000]]
-        # The graph has items in rows and their neighbours in columns.
-        scores = (asked @ similar.T.tocsr()).toarray()
-        scores[asked.nonzero()] = -1
-        part = np.argpartition(-scores, N, axis=1)[:, :N]
-        rank = np.argsort(-np.take_along_axis(scores, part, axis=1), axis=1, kind="stable")
-        best[start : start + 2000] = np.take_along_axis(part, rank, axis=1)
-    return fitted - began, time.monotonic() - fitted, best
-
-
-def _implicit_als(matrix: sparse.csr_matrix, users: np.ndarray) -> tuple[float, float, np.ndarray]:
-    """With the weight of seen courses tuned by hand; the library's default is far worse here."""
-    from implicit.als import AlternatingLeastSquares
-
-    # Its own threads and those of the linear algebra would get into each other's way.
-    with threadpool_limits(1, "blas"):
-        began = time.monotonic()
-        model = AlternatingLeastSquares(
-            factors=64, alpha=10, regularization=0.01, iterations=15, random_state=42
+def grow(folder: Path) -> None:
+    """The hybrid on more and more learners: real histories, drawn again as those of others."""
+    rows = []
+    first = None
+    for n_learners in LEARNERS:
+        found = _once(folder, "grow", str(n_learners))
+        each = (found["fit_seconds"] + found["recommend_seconds"]) / n_learners
+        first = first or each
+        rows.append(
+            (
+                f"{n_learners:,} learners",
+                int(found["n_entries"]),
+                found["fit_seconds"],
+                found["recommend_seconds"],
+                found["peak_mb"],
+                1e3 * each,
+                f"{each / first:.2f} x",
+            )
         )
-        model.fit(matrix, show_progress=False)
-        fitted = time.monotonic()
-        items, _ = model.recommend(users, matrix[users], N=N)
-    return fitted - began, time.monotonic() - fitted, items
+    show(
+        "The hybrid as learners grow in number (linear: 1 x or less)",
+        ("learners", "entries", "fit s", "all s", "peak MB", "ms each", "of the first"),
+        rows,
+    )
+
+
+def _once(folder: Path, *arguments: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.recommending_once", str(folder), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=STEP_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(arguments)}: {done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _wanted(
+    name: str, value: float, *, least: float | None = None, most: float | None = None
+) -> tuple[object, ...]:
+    if least is not None:
+        return name, value, f"at least {least:g}", "yes" if value >= least else "MISSED"
+    return name, value, f"at most {most:g}", "yes" if value <= (most or 0) else "MISSED"
