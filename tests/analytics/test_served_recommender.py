@@ -86,6 +86,8 @@ def test_a_file_that_cannot_be_read_leaves_the_last_one_in_place_and_is_said_onc
 ) -> None:
     good = served_model(courses, after={0: {1: 0.5}})
     assert served_id(holder) == good.pk
+    # What is in memory needs its file no more.
+    file_of(good, settings).unlink()
     bad = served_model(courses, after={0: {2: 0.5}})
     content = file_of(bad, settings).read_bytes()
     if how == "damaged":
