@@ -23,6 +23,7 @@ from analytics.models import (
     UserRetention,
 )
 from analytics.pipelines import runs
+from analytics.pipelines.recommender_tables import TABLES
 from tests.factories import (
     LONG_AGO,
     CategoryFactory,
@@ -131,9 +132,10 @@ def test_evaluate_prints_one_object_per_method_as_json(market: None) -> None:
             *("rows", "fit_seconds", "recommend_seconds", "peak_mb"),
         }
         by_task.setdefault(row["task"], []).append(row)
-    assert set(by_task) == {"recommend", "conversion"}
-    for row in by_task["recommend"]:
-        assert {"ndcg@10", "recall@10", "coverage"} <= set(row["metrics"])
+    assert set(by_task) == {*TABLES, "conversion"}
+    for task in ("recommend", "order_unknown"):
+        for row in by_task[task]:
+            assert {"ndcg@10", "recall@10", "coverage"} <= set(row["metrics"])
     for row in by_task["conversion"]:
         assert {"log_loss", "rmse", "log_loss_vs_mean", "calibration"} <= set(row["metrics"])
         assert row["rows"] == MIN_SESSIONS
@@ -149,6 +151,13 @@ def test_evaluate_prints_a_table_with_what_is_served(market: None) -> None:
     assert heading.split()[:4] == ["conversion", "log_loss", "rmse", "log_loss_vs_mean"]
     assert sum(line.endswith("  yes") for line in lines) == 1
     assert any(line.startswith("plain_linear") for line in lines)
+
+
+def test_evaluate_prints_every_table_of_the_recommenders(market: None) -> None:
+    lines = printed("evaluate").splitlines()
+    for task, title in TABLES.items():
+        at = lines.index(title)
+        assert lines[at + 1].startswith(task), lines[at + 1]
 
 
 @pytest.mark.parametrize("split", ["last", "last-fraction"])
