@@ -109,9 +109,13 @@ def next_products(
     weight / sqrt(entries of the user) times its tail.
     """
     decays, tails = decays.astype(np.float32), tails.astype(np.float32)
+    square = (n_items, n_items)
     sums = NextProducts(
-        *(np.zeros((n_items, n_items), dtype=np.float32) for _ in range(4)),
-        np.zeros(n_items, dtype=np.float32),
+        slow=np.zeros(square, dtype=np.float32),
+        slow_newest=np.zeros(square, dtype=np.float32),
+        slow_next=np.zeros(square, dtype=np.float32),
+        newest_next=np.zeros(square, dtype=np.float32),
+        newest=np.zeros(n_items, dtype=np.float32),
     )
     if use_numba:
         _next_loop(indptr, indices, weight, age, decays, tails, *sums)

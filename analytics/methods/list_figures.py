@@ -25,9 +25,9 @@ def capped_lists(
     most = most_of_one_seller(n, share=share, n_sellers=n_sellers)
     owner = np.where(items >= 0, sellers[np.maximum(items, 0)], -1)
     n_before = np.zeros(items.shape, dtype=np.int32)
-    for place in range(1, items.shape[1]):
-        is_same = (owner[:, :place] == owner[:, place : place + 1]) & (n_before[:, :place] < most)
-        n_before[:, place] = is_same.sum(axis=1)
+    for at in range(1, items.shape[1]):
+        is_same = (owner[:, :at] == owner[:, at : at + 1]) & (n_before[:, :at] < most)
+        n_before[:, at] = is_same.sum(axis=1)
     is_kept = (items >= 0) & (n_before < most)
     place = np.cumsum(is_kept, axis=1) - 1
     is_kept &= place < n

@@ -40,6 +40,7 @@ from analytics.methods.recommenders import (
     ItemKNNRecommender,
     PopularityRecommender,
 )
+from analytics.methods.recommenders.popularity import popularity
 from analytics.methods.served_model import ServedModel
 from analytics.methods.splits import SPLITS
 from analytics.model_files import BadModelFile, drop_old_files, load_arrays, save_arrays
@@ -175,11 +176,11 @@ def refresh_recommendations(
             keep_out(run, loss)
             return run
         say(f"fitting {run.method} on everything")
-        recommender, alarms = _fitted(run, data, scored.get(run.method))
+        recommender, popular, alarms = _fitted(run, data, scored.get(run.method))
         say("seeing what its lists show")
         run.figures = {**_figures(data, recommender, scored), "alarms": alarms}
         run.message = _alarm_text(alarms)
-        _store(run, recommender, data)
+        _store(run, recommender, data, popular)
         serve(run)
         _drop_what_is_older(run)
     return run
@@ -199,8 +200,9 @@ def _workers() -> Iterator[None]:
 
 def _fitted(
     run: ModelRun, data: LearningData, scored: BaseRecommender | None
-) -> tuple[BaseRecommender, list[dict[str, Any]]]:
-    """The run's method fitted on everything, pushed courses held back, and what looks pushed."""
+) -> tuple[BaseRecommender, np.ndarray, list[dict[str, Any]]]:
+    """The run's method fitted on everything, pushed courses held back; what is popular (n_items,);
+    and what looks pushed."""
     # What was searched for while scoring, on a part of the same history, is not searched again.
     tuned = scored.tuned_parameters() if scored else {}
     recommender = METHODS[run.method]().set_params(**tuned)
@@ -216,6 +218,8 @@ def _fitted(
         item_features=data.item_features,
     )
     run.fit_seconds = round(time.monotonic() - began, 3)
+    # Lists are asked of whole histories, what is popular of what can be trusted.
+    trusted = popularity(recommender.interactions_)
     recommender.interactions_ = histories
     factors, alarms = watch_for_pushes(
         recommender,
@@ -228,7 +232,7 @@ def _fitted(
     )
     if (factors < 1).any():
         recommender.damp(factors)
-    return recommender, [alarm.figure(data.course_ids) for alarm in alarms]
+    return recommender, trusted, [alarm.figure(data.course_ids) for alarm in alarms]
 
 
 def _before(data: LearningData) -> Before | None:
@@ -248,6 +252,7 @@ def _before(data: LearningData) -> Before | None:
         n_people=int(arrays["n_people"]),
         list_shares=arrays["list_shares"].astype(np.float64),
         is_established=data.user_ids <= int(arrays["last_user_id"]),
+        was_held=arrays["was_held"],
     )
 
 
@@ -325,10 +330,23 @@ def _alarm_text(alarms: list[dict[str, Any]]) -> str:
 
 
 def _refuse_what_is_no_number(run: ModelRun) -> None:
-    for score in run.scores:
-        for name, value in score.items():
-            if isinstance(value, float) and not np.isfinite(value):
-                raise ArithmeticError(f"{name} of {score['method']} is {value}")
+    """Raises ArithmeticError; the run keeps the scores that are numbers, as no database takes
+    others."""
+    wrong = [
+        f"{name} of {score['method']} is {value}"
+        for score in run.scores
+        for name, value in score.items()
+        if isinstance(value, float) and not np.isfinite(value)
+    ]
+    if wrong:
+        run.scores = [
+            {
+                name: None if isinstance(value, float) and not np.isfinite(value) else value
+                for name, value in score.items()
+            }
+            for score in run.scores
+        ]
+        raise ArithmeticError(wrong[0])
 
 
 def _is_plain(value: Any) -> bool:
@@ -359,13 +377,16 @@ def _score_of(run: ModelRun) -> dict[str, float] | None:
     return None
 
 
-def _store(run: ModelRun, recommender: BaseRecommender, data: LearningData) -> None:
-    """Write the arrays to a file of the run, and what is popular beside it.
+def _store(
+    run: ModelRun, recommender: BaseRecommender, data: LearningData, popular: np.ndarray
+) -> None:
+    """Write the arrays to a file of the run, and what is popular (n_items,) beside it.
 
     Raises BadArrays where a process that serves would refuse them.
     """
     arrays = {
         **recommender.arrays(),
+        "popular": popular,
         "course_ids": data.course_ids.astype(np.int64),
         "category_ids": data.category_ids.astype(np.int64),
         "list_shares": list_shares(
@@ -375,6 +396,7 @@ def _store(run: ModelRun, recommender: BaseRecommender, data: LearningData) -> N
             rng_seed=SEED,
             candidates=data.is_published,
         ).astype(np.float32),
+        "was_held": getattr(recommender, "damping_", np.ones(len(data.course_ids))) < 1,
         "last_user_id": np.array(data.user_ids.max(initial=0), dtype=np.int64),
     }
     if not len(arrays["similar_data"]):

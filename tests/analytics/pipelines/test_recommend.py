@@ -8,30 +8,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from accounts.models import User
 from analytics import serving
+from analytics.methods.ranking_evaluation import LeakFound, assert_no_leak
 from analytics.methods.reasons import Reason
 from analytics.methods.recommenders import HybridRecommender, PopularityRecommender
-from analytics.models import (
-    CourseNeighbours,
-    EventKind,
-    ModelRun,
-    PopularCourses,
-    Recommendation,
-    RunOutcome,
-    Task,
-)
+from analytics.methods.served_model import BadArrays, ServedModel
+from analytics.methods.splits import hold_out_last, hold_out_last_fraction
+from analytics.model_files import load_arrays
+from analytics.models import EventKind, ModelRun, PopularCourses, RunOutcome, Task
 from analytics.pipelines import recommend, runs
 from analytics.pipelines.learning_data import read_learning_data
 from analytics.pipelines.recommend import (
     METHODS,
     NothingToLearn,
-    hold_out_last,
-    hold_out_last_fraction,
     refresh_recommendations,
     score_methods,
 )
 from analytics.pipelines.runs import AlreadyRunning
 from catalog.models import Course, CourseStatus, Enrollment
+from tests.analytics.models_of import look_anew
 from tests.factories import (
     LONG_AGO,
     CategoryFactory,
@@ -120,44 +116,71 @@ def market() -> list[Course]:
     return courses
 
 
-def stored(run: ModelRun) -> tuple[list, list, list]:
-    return (
-        list(Recommendation.objects.filter(run=run).order_by("user").values_list("user", "items")),
-        list(
-            CourseNeighbours.objects.filter(run=run)
-            .order_by("course")
-            .values_list("course", "items")
-        ),
-        list(PopularCourses.objects.filter(run=run).values_list("items", flat=True)),
-    )
+def popular_of(run: ModelRun) -> list[list]:
+    return PopularCourses.objects.get(run=run).items
 
 
-def test_it_stores_a_list_per_person_neighbours_per_course_and_what_is_popular(market) -> None:
+def lists_of(people: list[User]) -> dict[int, list[int]]:
+    look_anew()
+    return {
+        one.pk: [row.course.pk for row in serving.recommended_courses(user=one)] for one in people
+    }
+
+
+def test_it_keeps_the_arrays_in_a_file_and_what_is_popular(market) -> None:
     run = refresh_recommendations()
-    lists, neighbours, (popular,) = stored(run)
+    run.refresh_from_db()
+    model = ServedModel(load_arrays(run))
     assert run.outcome == RunOutcome.SERVED
     assert ModelRun.objects.served(Task.RECOMMEND) == run
-    assert run.n_results == len(lists) == 24
-    assert [course for course, _ in neighbours] == [course.pk for course in market]
-    assert {row[0] for row in popular} == {course.pk for course in market}
-    assert all(row[2] == Reason.POPULAR for row in popular)
+    assert model.course_ids.tolist() == [course.pk for course in market]
+    assert model.n_learners.sum() == len(read_learning_data().pairs)
+    assert {row[0] for row in popular_of(run)} == {course.pk for course in market}
+    assert all(row[2] == Reason.POPULAR for row in popular_of(run))
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_what_a_process_serves_is_what_the_fit_recommends(market, method) -> None:
+    """Of every method: scored anew from its file and the person's rows."""
+    run = refresh_recommendations(method=method, force=True)
+    data = read_learning_data()
+    recommender = METHODS[method]().set_params(
+        **{
+            name: run.parameters[name]
+            for name in ("weights", "half_life")
+            if name in run.parameters
+        }
+    )
+    recommender.fit(
+        data.interactions(), user_features=data.user_features, item_features=data.item_features
+    )
+    found = recommender.recommend(
+        np.arange(len(data.user_ids)), n=4, exclude_seen=False, exclude=data.taken()
+    )
+    ranked = serving.rankings_of(data.user_ids.tolist(), n=4)
+    for at, user_id in enumerate(data.user_ids.tolist()):
+        n_found = (found.items[at] >= 0).sum()
+        expected = data.course_ids[found.items[at][:n_found]].tolist()
+        assert [course for course, _ in ranked[user_id]] == expected
+        np.testing.assert_allclose(
+            [score for _, score in ranked[user_id]], found.scores[at][:n_found], rtol=1e-3
+        )
 
 
 def test_nobody_is_recommended_what_they_have(market) -> None:
-    run = refresh_recommendations(method="hybrid")
+    refresh_recommendations(method="hybrid")
     has = set(Enrollment.objects.values_list("user", "course"))
-    for row in Recommendation.objects.filter(run=run):
-        assert row.items
-        assert not {(row.user_id, item[0]) for item in row.items} & has
+    for person, courses in lists_of(list(User.objects.filter(role="viewer"))).items():
+        assert courses
+        assert not {(person, course) for course in courses} & has
 
 
 def test_a_course_that_was_only_looked_at_may_be_recommended(market) -> None:
     person = UserFactory()
     EnrollmentFactory(user=person, course=market[0])
     EventFactory(user=person, course=market[2], occurred_at=LONG_AGO + timedelta(days=9))
-    run = refresh_recommendations(method="hybrid")
-    items = Recommendation.objects.get(run=run, user=person).items
-    assert market[2].pk in [item[0] for item in items]
+    refresh_recommendations(method="hybrid")
+    assert market[2].pk in lists_of([person])[person.pk]
 
 
 def test_the_run_records_from_what_how_and_how_good(market) -> None:
@@ -186,14 +209,29 @@ def test_the_best_method_is_fitted_unless_another_is_asked_for(market) -> None:
     assert refresh_recommendations(method="item_knn", force=True).method == "item_knn"
 
 
-def test_a_rerun_on_the_same_data_leaves_the_same_rows_and_no_older_ones(market) -> None:
+def test_a_rerun_on_the_same_data_makes_the_same_file(market) -> None:
     first = refresh_recommendations()
-    before = stored(first)
     second = refresh_recommendations()
     assert second.outcome == RunOutcome.SERVED
-    assert stored(second) == before
-    assert stored(first) == ([], [], [])
+    assert second.model_sha256 == first.model_sha256
+    assert not PopularCourses.objects.filter(run=first).exists()
     assert ModelRun.objects.filter(pk=first.pk).exists()
+
+
+def test_the_figures_tell_what_the_lists_show(market) -> None:
+    run = refresh_recommendations(method="hybrid")
+    run.refresh_from_db()
+    figures = run.figures
+    assert figures["coverage"] == {
+        "share": 1.0, "n_shown": 8, "n_courses": 8, "n_people": 24,
+    }  # fmt: skip
+    assert sum(one["share"] for one in figures["sellers"]) == pytest.approx(1, abs=0.01)
+    assert sum(one["n_courses"] for one in figures["ages"]) == 8
+    assert figures["served_ndcg@10"] > 0
+    assert [one["known"] for one in figures["newcomers"]] == [1]
+    assert figures["newcomers"][0]["n"] == 24
+    assert figures["rare"]["n"] + 0 <= 24
+    assert figures["alarms"] == []
 
 
 @pytest.fixture
@@ -210,16 +248,15 @@ def all_scored(value: float, error: float) -> list[dict]:
     return [{"method": name, "ndcg@10": value, "ndcg@10_se": error} for name in METHODS]
 
 
-def test_a_worse_fit_is_kept_out_and_the_last_good_lists_stay(served, monkeypatch) -> None:
-    before = stored(served)
+def test_a_worse_fit_is_kept_out_and_the_last_good_one_stays(served, monkeypatch) -> None:
     monkeypatch.setattr(recommend, "_scored_methods", scoring(0.01))
     run = refresh_recommendations()
     run.refresh_from_db()
     assert run.outcome == RunOutcome.KEPT_OUT
     assert f"run #{served.pk}" in run.message
+    assert run.model_file == ""
     assert ModelRun.objects.served(Task.RECOMMEND) == served
-    assert stored(served) == before
-    assert stored(run) == ([], [], [])
+    assert load_arrays(served)
 
 
 def test_a_worse_fit_is_served_when_forced(served, monkeypatch) -> None:
@@ -247,9 +284,7 @@ def test_a_little_loss_or_one_within_the_noise_is_tolerated(
 
 
 @pytest.mark.parametrize("step", ["fit", "recommend", "similar_items"])
-def test_a_failure_at_any_step_leaves_the_last_good_lists_served(served, monkeypatch, step) -> None:
-    before = stored(served)
-
+def test_a_failure_at_any_step_leaves_the_last_good_one_served(served, monkeypatch, step) -> None:
     def broken(*args: object, **more: object) -> None:
         raise MemoryError("too large")
 
@@ -260,39 +295,42 @@ def test_a_failure_at_any_step_leaves_the_last_good_lists_served(served, monkeyp
     failed = ModelRun.objects.get(outcome=RunOutcome.FAILED)
     assert "too large" in failed.message
     assert ModelRun.objects.served(Task.RECOMMEND) == served
-    assert stored(served) == before
+    assert load_arrays(served)
+    assert popular_of(served)
 
 
-def test_rows_that_a_failed_run_left_are_never_read_and_go_with_the_next(
-    served, monkeypatch
-) -> None:
-    monkeypatch.setattr(recommend, "_store_neighbours", lambda *args: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        refresh_recommendations(force=True)
-    failed = ModelRun.objects.get(outcome=RunOutcome.FAILED)
-    assert stored(failed)[0], "the lists were written before it failed"
-    monkeypatch.undo()
-    refresh_recommendations(force=True)
-    assert stored(failed) == ([], [], [])
+def test_a_score_that_is_no_number_fails_and_says_so(served, monkeypatch) -> None:
+    monkeypatch.setattr(recommend, "_scored_methods", scoring(float("nan")))
+    with pytest.raises(ArithmeticError):
+        refresh_recommendations()
+    assert "ndcg@10 of popularity is nan" in ModelRun.objects.get(outcome="failed").message
+    assert ModelRun.objects.served(Task.RECOMMEND) == served
+
+
+def test_a_model_that_holds_no_numbers_is_never_served(served, monkeypatch) -> None:
+    arrays = HybridRecommender.arrays
+
+    def broken(self: HybridRecommender) -> dict[str, np.ndarray]:
+        found = arrays(self)
+        found["rows_data"][0] = np.nan
+        return found
+
+    monkeypatch.setattr(HybridRecommender, "arrays", broken)
+    with pytest.raises(BadArrays):
+        refresh_recommendations(method="hybrid", force=True)
+    assert "rows_data" in ModelRun.objects.get(outcome="failed").message
+    assert ModelRun.objects.served(Task.RECOMMEND) == served
 
 
 def test_a_withdrawn_course_teaches_but_is_not_recommended(market) -> None:
     withdrawn = market[1]
     Course.objects.filter(pk=withdrawn.pk).update(status=CourseStatus.ARCHIVED)
     run = refresh_recommendations(method="hybrid")
-    lists, neighbours, (popular,) = stored(run)
-    shown = [item[0] for _, items in [*lists, *neighbours] for item in items]
-    assert withdrawn.pk not in [*shown, *(item[0] for item in popular)]
-    assert dict(neighbours)[withdrawn.pk], "who took it still says what else they took"
-
-
-def test_withdrawn_courses_do_not_shorten_a_list(market, monkeypatch) -> None:
-    monkeypatch.setattr(recommend, "LIST_LENGTH", 2)
-    Course.objects.filter(pk__in=[market[0].pk, market[1].pk]).update(status=CourseStatus.ARCHIVED)
-    newcomer = UserFactory()
-    EventFactory(user=newcomer, course=market[2])
-    run = refresh_recommendations(method="popularity", force=True)
-    assert len(Recommendation.objects.get(run=run, user=newcomer).items) == 2
+    shown = lists_of(list(User.objects.filter(role="viewer")))
+    assert withdrawn.pk not in [course for courses in shown.values() for course in courses]
+    assert withdrawn.pk not in [row[0] for row in popular_of(run)]
+    model = ServedModel(load_arrays(run))
+    assert len(model.similar(model.index_of[withdrawn.pk])[0]), "it still says what goes with it"
 
 
 def test_people_without_personalisation_are_not_learnt_from_and_get_what_is_popular(
@@ -304,12 +342,33 @@ def test_people_without_personalisation_are_not_learnt_from_and_get_what_is_popu
         EnrollmentFactory(user=shy, course=course)
         EventFactory(user=shy, course=course, kind=EventKind.PURCHASE)
     run = refresh_recommendations()
-    assert not Recommendation.objects.filter(run=run, user=shy).exists()
-    (popular,) = stored(run)[2]
-    assert popular[-1][0] == alone.pk, "nobody whom we may learn from took it"
+    model = ServedModel(load_arrays(run))
+    assert model.n_learners[model.index_of[alone.pk]] == 0
+    look_anew()
     found = serving.recommended_courses(user=shy)
     assert found
     assert {one.reason_code for one in found} == {"popular"}
+
+
+def test_the_leak_check_stands_before_every_scoring(market, monkeypatch) -> None:
+    split = recommend.SPLITS["last"]
+
+    def leaking(done: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        train, test = split(done)
+        return pd.concat([train, test.head(1)]), test
+
+    monkeypatch.setitem(recommend.SPLITS, "last", leaking)
+    with pytest.raises(LeakFound, match="1 pair"):
+        score_methods(read_learning_data())
+    with pytest.raises(LeakFound):
+        refresh_recommendations()
+
+
+def test_something_later_than_what_is_asked_for_is_a_leak_too() -> None:
+    train = pairs((0, 1, 5, False))
+    with pytest.raises(LeakFound, match="later"):
+        assert_no_leak(train, pairs((0, 2, 4, True)))
+    assert_no_leak(train, pairs((0, 2, 6, True)))
 
 
 def test_it_says_so_when_there_is_nothing_to_learn(market) -> None:
