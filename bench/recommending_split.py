@@ -54,9 +54,15 @@ def write_split(dataset: Path, folder: Path) -> None:
 def read_split(folder: Path) -> Split:
     """What `write_split` wrote."""
     parts = {name: _loaded(folder / f"{name}.npz") for name in PARTS}
+    stored = _arrays(folder / "items.npz")
+    texts = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
     items = ItemFeatures(
-        **_arrays(folder / "items.npz"),
-        **json.loads((folder / "texts.json").read_text(encoding="utf-8")),
+        category=stored["category"],
+        level=stored["level"],
+        seller=stored["seller"],
+        kind=stored["kind"],
+        texts=texts["texts"],
+        tags=texts["tags"],
     )
     gender = np.load(folder / "gender.npy", allow_pickle=False)
     nothing = UserFeatures.unknown(len(gender), n_categories=int(items.category.max()) + 1)
@@ -90,7 +96,14 @@ def _interactions(data: Dataset, pairs: pd.DataFrame) -> Interactions:
 
 def _loaded(path: Path) -> Interactions:
     arrays = _arrays(path)
-    return Interactions(**{**arrays, "n_items": int(arrays["n_items"])})
+    return Interactions(
+        indptr=arrays["indptr"],
+        indices=arrays["indices"],
+        weight=arrays["weight"],
+        age=arrays["age"],
+        recent=arrays["recent"],
+        n_items=int(arrays["n_items"]),
+    )
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

@@ -403,14 +403,14 @@ def _store(
         arrays |= _similar_by_content(data)
     ServedModel(arrays)
     save_arrays(run, arrays)
-    ranked = np.argsort(-arrays["popular"], kind="stable")
+    ranked = np.argsort(-popular, kind="stable")
     ranked = ranked[data.is_published[ranked]][:N_POPULAR]
     PopularCourses.objects.create(
         run=run,
         items=[
             [
                 int(data.course_ids[item]),
-                round(float(arrays["popular"][item]), 6),
+                round(float(popular[item]), 6),
                 int(Reason.POPULAR),
                 None,
             ]
