@@ -84,9 +84,14 @@ def read_arrays(content: bytes, *, name: str) -> dict[str, np.ndarray]:
             if sum(member.file_size for member in members.infolist()) > MOST_BYTES:
                 raise BadModelFile(f"{name} unpacks to more than {MOST_BYTES} bytes")
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {key: arrays[key] for key in arrays.files}
+            found = {key: arrays[key] for key in arrays.files}
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
         raise BadModelFile(f"{name} holds no arrays: {error}") from error
+    for key, value in found.items():
+        # What is no array comes as it stands in the archive.
+        if not isinstance(value, np.ndarray):
+            raise BadModelFile(f"{name}: {key} is no array")
+    return found
 
 
 def drop_old_files() -> None:
