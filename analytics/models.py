@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +22,9 @@ from analytics.querysets import (
 )
 from catalog.models import Course
 from streams.models import LiveSession
+
+# What a release that does not know a new column leaves in it.
+EMPTY = Value({}, output_field=models.JSONField())
 
 
 class EventKind(models.IntegerChoices):
@@ -169,9 +172,13 @@ class ModelRun(models.Model):
     )
     parameters = models.JSONField(_("parameters"), default=dict, blank=True)
     scores = models.JSONField(_("scores"), default=list, blank=True)
-    figures = models.JSONField(_("figures"), default=dict, blank=True)
-    model_file = models.CharField(_("model file"), max_length=200, blank=True)
-    model_sha256 = models.CharField(_("SHA-256 of the model file"), max_length=64, blank=True)
+    figures = models.JSONField(_("figures"), default=dict, db_default=EMPTY, blank=True)
+    model_file = models.CharField(
+        _("model file"), max_length=200, default="", db_default="", blank=True
+    )
+    model_sha256 = models.CharField(
+        _("SHA-256 of the model file"), max_length=64, default="", db_default="", blank=True
+    )
     window_start = models.DateTimeField(_("data from"), null=True, blank=True)
     window_end = models.DateTimeField(_("data up to"), null=True, blank=True)
     last_event_id = models.BigIntegerField(_("last event"), default=0)
@@ -239,7 +246,7 @@ class Profile(models.Model):
     interests = models.JSONField(_("interests"), default=list, blank=True)
     favourite_hours = models.JSONField(_("favourite hours"), default=list, blank=True)
     price_band = models.CharField(_("price band"), max_length=8, blank=True)
-    price = models.JSONField(_("price sensitivity"), default=dict, blank=True)
+    price = models.JSONField(_("price sensitivity"), default=dict, db_default=EMPTY, blank=True)
     stage = models.CharField(_("stage"), max_length=8, choices=Stage.choices, blank=True)
     engagement = models.JSONField(_("engagement"), default=dict, blank=True)
     state = models.JSONField(_("sums to build on"), default=dict, blank=True)

@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from analytics.methods.list_rules import most_of_one_seller
+from analytics.methods.list_rules import AGES, most_of_one_seller
 from analytics.methods.ranking_evaluation import CUTOFF, ndcg_at
 
-# Days since publication at which the age groups of courses end.
-AGES = (30, 90, 365)
 MOST_SELLERS = 20
 
 

@@ -13,6 +13,9 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
+# Days since publication at which the age groups of courses end.
+AGES = (30, 90, 365)
+
 
 def most_of_one_seller(n: int, *, share: float, n_sellers: int) -> int:
     """How many of n places one seller may have: share of them, rounded up, but so many that all

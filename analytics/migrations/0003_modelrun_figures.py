@@ -11,6 +11,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='modelrun',
             name='figures',
-            field=models.JSONField(blank=True, default=dict, verbose_name='figures'),
+            field=models.JSONField(blank=True, db_default=models.Value({}, output_field=models.JSONField()), default=dict, verbose_name='figures'),
         ),
     ]

@@ -11,6 +11,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='modelrun',
             name='model_file',
-            field=models.CharField(blank=True, max_length=200, verbose_name='model file'),
+            field=models.CharField(blank=True, db_default='', default='', max_length=200, verbose_name='model file'),
         ),
     ]

@@ -11,6 +11,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='modelrun',
             name='model_sha256',
-            field=models.CharField(blank=True, max_length=64, verbose_name='SHA-256 of the model file'),
+            field=models.CharField(blank=True, db_default='', default='', max_length=64, verbose_name='SHA-256 of the model file'),
         ),
     ]

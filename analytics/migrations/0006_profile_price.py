@@ -11,6 +11,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='profile',
             name='price',
-            field=models.JSONField(blank=True, default=dict, verbose_name='price sensitivity'),
+            field=models.JSONField(blank=True, db_default=models.Value({}, output_field=models.JSONField()), default=dict, verbose_name='price sensitivity'),
         ),
     ]

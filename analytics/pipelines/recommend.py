@@ -252,7 +252,7 @@ def _before(data: LearningData) -> Before | None:
         n_people=int(arrays["n_people"]),
         list_shares=arrays["list_shares"].astype(np.float64),
         is_established=data.user_ids <= int(arrays["last_user_id"]),
-        was_held=arrays["was_held"],
+        was_held=arrays.get("was_held"),
     )
 
 

@@ -159,6 +159,7 @@ def test_a_course_is_finished_with_its_last_lesson(courses, django_assert_num_qu
 
 
 @pytest.mark.mariadb(only=True)
+@pytest.mark.django_db(transaction=True)  # ANALYZE TABLE commits what was written before it.
 def test_every_table_is_read_by_an_index(courses) -> None:
     """Given many others, of whom one is read."""
     others = UserFactory.create_batch(40)

@@ -57,9 +57,9 @@ class BreakableLine:
 def line_to(target: int) -> Iterator[BreakableLine]:
     """A line to that port of loopback, for as long as the block lasts."""
     line = BreakableLine(target)
-    line._loop.run_until_complete(line._listen())
     thread = threading.Thread(target=line._loop.run_forever, daemon=True)
     thread.start()
+    asyncio.run_coroutine_threadsafe(line._listen(), line._loop).result()
     try:
         yield line
     finally:
