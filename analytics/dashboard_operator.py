@@ -54,15 +54,7 @@ def _job(task: Task, run: ModelRun | None) -> Job:
 def operator_panels() -> list[Panel]:
     """Scores of the recommender and of the forecast by version, and the stages of viewers."""
     return [
-        _scores_panel(
-            Task.RECOMMEND,
-            title=_("Recommender by version"),
-            note=_(
-                "NDCG@10 on courses held out from the fit, of the method that the run chose, and "
-                "coverage: the share of courses that anybody is recommended."
-            ),
-            metrics={"ndcg@10": _("NDCG@10"), "coverage": _("coverage")},
-        ),
+        recommender_scores(),
         _scores_panel(
             Task.CONVERSION,
             title=_("Forecast by version"),
@@ -71,6 +63,19 @@ def operator_panels() -> list[Panel]:
         ),
         _stages_panel(),
     ]
+
+
+def recommender_scores() -> Panel:
+    """NDCG@10 and coverage of the recommender by version."""
+    return _scores_panel(
+        Task.RECOMMEND,
+        title=_("Recommender by version"),
+        note=_(
+            "NDCG@10 on courses held out from the fit, of the method that the run chose, and "
+            "coverage: the share of courses that anybody is recommended."
+        ),
+        metrics={"ndcg@10": _("NDCG@10"), "coverage": _("coverage")},
+    )
 
 
 def _scores_panel(task: Task, *, title: str, note: str, metrics: dict[str, str]) -> Panel:
@@ -88,7 +93,7 @@ def _scores_panel(task: Task, *, title: str, note: str, metrics: dict[str, str])
             (
                 f"#{run.pk}",
                 run.method,
-                *(_digits(score.get(metric)) for metric in metrics),
+                *(digits(score.get(metric)) for metric in metrics),
                 run.get_outcome_display(),
             )
             for run, score in scored[:N_TABLE_ROWS]
@@ -101,7 +106,7 @@ def _scores_panel(task: Task, *, title: str, note: str, metrics: dict[str, str])
                 {
                     "name": name,
                     "values": [score.get(metric) for _run, score in forward],
-                    "texts": [_digits(score.get(metric)) for _run, score in forward],
+                    "texts": [digits(score.get(metric)) for _run, score in forward],
                 }
                 for metric, name in metrics.items()
             ],
@@ -119,7 +124,8 @@ def _score_of_method(run: ModelRun) -> dict[str, Any] | None:
     return None
 
 
-def _digits(value: float | None) -> str:
+def digits(value: float | None) -> str:
+    """A score with four digits, a dash for none."""
     return "–" if value is None else f"{value:.4f}"
 
 

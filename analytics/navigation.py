@@ -95,6 +95,9 @@ def admin_navigation(request: HttpRequest) -> list[dict[str, Any]]:
     ]
     for title, entries in GROUPS:
         items = []
+        if entries[0][0] == "analytics.ModelRun" and request.user.is_superuser:
+            address = reverse("admin:analytics_recommender")
+            items.append({"title": _("Recommender"), "icon": "recommend", "link": address})
         for label, icon in entries:
             model_admin = tables.get(label)
             if model_admin is None or not model_admin.has_view_permission(request):

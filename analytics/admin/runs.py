@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet, Value
 from django.db.models.fields import BigIntegerField
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -16,6 +20,7 @@ from unfold.decorators import display
 from accounts.seller_admin import Label, RuledModelAdmin, admin_link
 from analytics.admin.people import html_table
 from analytics.models import Event, ImportRun, ModelRun, RunOutcome
+from analytics.recommender_page import recommender_page
 
 OUTCOME_COLOURS = {
     RunOutcome.RUNNING: "info",
@@ -80,6 +85,30 @@ class ModelRunAdmin(RuledModelAdmin):
             [_("parameter"), _("value")],
             [(name, metric_text(value)) for name, value in sorted(run.parameters.items())],
             _("none"),
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path(
+                "recommender/",
+                self.admin_site.admin_view(self.recommender_view),
+                name="analytics_recommender",
+            ),
+            *super().get_urls(),
+        ]
+
+    def recommender_view(self, request: HttpRequest) -> HttpResponse:
+        """The operator's page about the recommender."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return TemplateResponse(
+            request,
+            "admin/analytics/recommender.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": _("Recommender"),
+                "page": recommender_page(now=timezone.now()),
+            },
         )
 
 

@@ -210,7 +210,7 @@ def test_it_takes_unknown_ages_and_people_without_history(make) -> None:
 
 
 def estimator_checks() -> list[pytest.ParameterSet]:
-    """All that scikit-learn has, but for other kinds of arrays, which it checks on request alone."""
+    """All of scikit-learn's, but for other kinds of arrays, which it checks on request alone."""
     return [
         pytest.param(estimator, check, id=f"{make.__name__}-{check.func.__name__}-{at}")
         for make in ALL
