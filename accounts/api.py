@@ -135,7 +135,8 @@ class MeView(GenericAPIView):
         body = PasswordSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         erase_person(person=person_of(request), password=body.validated_data["password"])
-        logout(request._request)
+        if hasattr(request._request, "session"):
+            logout(request._request)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

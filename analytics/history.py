@@ -164,18 +164,26 @@ def _statement(n_people: int) -> str:
         micros = "strftime('%%s', {0}) * 1000000 + CAST(substr({0}, 21, 6) AS INTEGER)"
         said = "gender || '|' || occupation"
     order = f"COALESCE({micros.format('occurred_at')}, position)"
-    # The index of a person's events goes by time and, after it, by the primary key.
-    newest = "occurred_at DESC, id DESC"
-    if n_people == 1:
-        place, limited = "", f"ORDER BY {newest} LIMIT {MOST_EVENTS}) e"
+    # As the index of a person's events goes, so that nothing is sorted.
+    newest = "occurred_at DESC, position DESC, kind DESC, course_id DESC, id DESC"
+    events = f"FROM {table(Event)} WHERE {who} AND course_id IS NOT NULL AND kind IN ({kinds})"
+    if n_people > 1:
+        did = (
+            f"SELECT user_id, {_DID}, course_id, kind, at, NULL "  # noqa: S608
+            f"FROM (SELECT user_id, kind, course_id, {order} AS at, "
+            f"ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY {newest}) AS place {events}) e "
+            f"WHERE place <= {MOST_EVENTS}"
+        )
     else:
-        place = f", ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY {newest}) AS place"
-        limited = f") e WHERE place <= {MOST_EVENTS}"
+        did = (
+            f"SELECT user_id, {_DID}, course_id, kind, {order}, NULL {events} "
+            f"ORDER BY {newest} LIMIT {MOST_EVENTS}"
+        )
+        # A part of a union with a limit of its own: SQLite knows it as a table alone, for which
+        # MariaDB would write one.
+        did = f"({did})" if connection.vendor == "mysql" else f"SELECT * FROM ({did})"  # noqa: S608
     return (
-        f"SELECT user_id, {_DID}, course_id, kind, at, NULL "  # noqa: S608
-        f"FROM (SELECT user_id, kind, course_id, {order} AS at{place} "
-        f"FROM {table(Event)} WHERE {who} AND course_id IS NOT NULL AND kind IN ({kinds}) "
-        f"{limited} "
+        f"{did} "  # noqa: S608
         f"UNION ALL SELECT user_id, {_OWNED}, course_id, NULL, {micros.format('enrolled_at')}, "
         f"NULL FROM {table(Enrollment)} WHERE {who} AND is_active = 1 "
         f"UNION ALL SELECT user_id, {_CHOSEN}, category_id, NULL, NULL, NULL "

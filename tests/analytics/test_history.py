@@ -191,6 +191,6 @@ def test_every_table_is_read_by_an_index(courses) -> None:
     for table, row in plan.items():
         assert row["type"] in {"ref", "const", "range"}, table
         assert int(row["rows"]) <= 60, table
-    assert plan["analytics_event"]["key"] == "event_of_user"
+    assert plan["analytics_event"]["key"] == "events_of_user"
     # The newest come by the index itself, not by sorting.
     assert "filesort" not in (plan["analytics_event"]["Extra"] or "")
