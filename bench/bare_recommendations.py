@@ -1,7 +1,8 @@
 """A site of one DRF view that answers stored bytes to whoever has a token: no more than that.
 
-The folder BARE_BODIES holds one file per person, named by their id. With BARE_MIDDLEWARE the
-request passes what every request of the platform passes.
+The folder BARE_BODIES holds one file per person, named by their id. Middleware is that of a new
+project and the check of a token the library's own, as both come; with BARE_MIDDLEWARE (see
+`bare_settings`) it is another, and the check of a token the platform's, which costs less.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bench.bare_settings")
 application = get_wsgi_application()
 
 from rest_framework.views import APIView  # noqa: E402 once there are settings
+from rest_framework_simplejwt.authentication import JWTAuthentication  # noqa: E402
 
 from accounts.tokens import TokenAuthentication  # noqa: E402 once there are models
 
@@ -25,7 +27,9 @@ BODIES = {int(file.name): file.read_bytes() for file in Path(os.environ["BARE_BO
 
 
 class BareView(APIView):
-    authentication_classes = (TokenAuthentication,)
+    authentication_classes = (
+        TokenAuthentication if "BARE_MIDDLEWARE" in os.environ else JWTAuthentication,
+    )
     throttle_classes = ()
 
     def get(self, request: Request) -> HttpResponse:
