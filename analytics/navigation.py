@@ -94,7 +94,7 @@ def admin_navigation(request: HttpRequest) -> list[dict[str, Any]]:
         {"items": [{"title": _("Overview"), "icon": "dashboard", "link": reverse("admin:index")}]}
     ]
     for title, entries in GROUPS:
-        items = []
+        items: list[dict[str, Any]] = []
         if entries[0][0] == "analytics.ModelRun" and request.user.is_superuser:
             address = reverse("admin:analytics_recommender")
             items.append({"title": _("Recommender"), "icon": "recommend", "link": address})
@@ -103,14 +103,11 @@ def admin_navigation(request: HttpRequest) -> list[dict[str, Any]]:
             if model_admin is None or not model_admin.has_view_permission(request):
                 continue
             options = model_admin.opts
-            address = f"admin:{options.app_label}_{options.model_name}_changelist"
-            items.append(
-                {
-                    "title": capfirst(str(options.verbose_name_plural)),
-                    "icon": icon,
-                    "link": reverse(address),
-                }
-            )
+            link = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+            item = {"title": capfirst(str(options.verbose_name_plural)), "icon": icon, "link": link}
+            if any(request.path.startswith(other["link"]) for other in items):
+                item["active"] = False  # The theme would mark it too: its address begins the other.
+            items.append(item)
         if items:
             groups.append({"title": title, "separator": True, "items": items})
     return groups

@@ -253,6 +253,7 @@ def _coverage_panel(versions: list[ModelRun]) -> Panel:
         empty=_("no version told its coverage yet"),
         chart={
             "kind": "lines",
+            "max": 1,
             "labels": [f"#{run.pk}" for run, _one in forward],
             "series": [
                 {
@@ -363,19 +364,28 @@ def _sellers_panel(run: ModelRun | None, shown: _Shown) -> Panel:
         rows=rows,
         empty=_("no list shown yet"),
         chart={
-            "kind": "bars",
+            "kind": "across",
+            "unit": "%",
             "labels": [names[seller] for seller in top],
             "series": [
-                {"name": _("at the last fit"), "values": [fitted.get(one, 0) for one in top]},
+                {
+                    "name": _("at the last fit"),
+                    "values": [_percent(fitted.get(one, 0)) for one in top],
+                },
                 {
                     "name": _("shown in %(n)d days") % {"n": DAYS},
-                    "values": [round(places.get(one, 0) / n_all, 4) if n_all else 0 for one in top],
+                    "tone": "warn",
+                    "values": [_percent(places.get(one, 0) / max(n_all, 1)) for one in top],
                 },
             ],
         }
         if rows
         else None,
     )
+
+
+def _percent(share: float) -> float:
+    return round(share * 100, 1)
 
 
 def _ages_panel(run: ModelRun | None, shown: _Shown, now: datetime) -> Panel:

@@ -10,7 +10,7 @@ from scipy import sparse
 from analytics.methods.list_rules import AGES, most_of_one_seller
 from analytics.methods.ranking_evaluation import CUTOFF, ndcg_at
 
-MOST_SELLERS = 20
+MOST_SELLERS = 200
 
 
 def capped_lists(

@@ -108,7 +108,7 @@ function upright(chart, type, min) {
     legend: { show: chart.series.length > 1, top: 0 },
     tooltip: { trigger: "item", formatter: tip },
     xAxis: { type: "category", data: chart.labels, axisLabel: { hideOverlap: true }, splitLine: { show: false } },
-    yAxis: { type: "value", min, scale: min === null },
+    yAxis: { type: "value", min, max: chart.max ?? null, scale: min === null },
     series: chart.series.map((one) => ({ type, name: one.name, data: cells(one), barMaxWidth: 28, connectNulls: true })),
   };
 }

@@ -107,7 +107,10 @@ class TestWhoSeesIt:
 
         assert reverse("admin:analytics_recommender") == ADDRESS
         assert f'href="{ADDRESS}"' in client.get("/admin/").content.decode()
-        assert client.get(ADDRESS).status_code == 200
+        page = client.get(ADDRESS)
+        assert page.status_code == 200
+        links = [link for group in page.context["sidebar_navigation"] for link in group["items"]]
+        assert [link["link"] for link in links if link["active"]] == [ADDRESS]
 
     @pytest.mark.parametrize("make,status", [(SellerFactory, 403), (UserFactory, 302)])
     def test_nobody_else_does(self, make: type[UserFactory], status: int) -> None:
@@ -217,7 +220,7 @@ def test_exposure_is_what_lists_showed_in_four_weeks() -> None:
         ("25.0%", "20.0% (20 of 100)"),
     ]
     assert "40.0%" in sellers.note
-    assert page.charts["sellers"]["series"][1]["values"] == [0.8, 0.2]
+    assert page.charts["sellers"]["series"][1]["values"] == [80.0, 20.0]
     ages = {row[0]: row[1:] for row in panel(page, "ages").rows}
     assert ages["0 to 30 days"] == (1, "12.5%", "20.0% (20 of 100)")
     assert ages["30 to 90 days"][2] == "20.0% (20 of 100)"
