@@ -21,6 +21,7 @@ from analytics.methods.rates import Rate
 from analytics.models import ListExposure, ModelRun, RunOutcome, ServedRun, Task
 from analytics.panels import Panel, Tile, moment_text
 from analytics.rate_text import rate_text, share_text
+from analytics.served_recommender import current
 from catalog.models import Course, CourseStatus
 
 # Two rounds of the nightly fit: one may be missed, after two somebody should look.
@@ -173,6 +174,7 @@ def _warnings(run: ModelRun | None, now: datetime) -> list[Notice]:
                 [admin_link(run)],
             )
         )
+    found += _unreadable(run)
     newest = ModelRun.objects.filter(task=Task.RECOMMEND).order_by("-pk").first()
     if newest is not None and newest.outcome == RunOutcome.FAILED:
         found.append(Notice(_("The last fit failed."), newest.message, [admin_link(newest)]))
@@ -200,6 +202,26 @@ def _warnings(run: ModelRun | None, now: datetime) -> list[Notice]:
         if alarm["course"] in courses
     ]
     return found
+
+
+def _unreadable(run: ModelRun | None) -> list[Notice]:
+    """Where this process serves another version than it should."""
+    if run is None or not run.model_file:
+        return []
+    version = current()
+    if version is not None and version.run_id >= run.pk:
+        return []
+    if version is None:
+        text = _("The model file of run #%(run)d cannot be read: everybody sees what is popular.")
+    else:
+        text = _("The model file of run #%(run)d cannot be read: run #%(other)d goes on serving.")
+    return [
+        Notice(
+            _("The recommender that should serve cannot be loaded."),
+            text % {"run": run.pk, "other": version.run_id if version else 0},
+            [admin_link(run)],
+        )
+    ]
 
 
 def is_stale(run: ModelRun, now: datetime) -> bool:

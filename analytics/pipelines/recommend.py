@@ -242,18 +242,19 @@ def _before(data: LearningData) -> Before | None:
         return None
     try:
         arrays = load_arrays(served)
-    except BadModelFile:
-        # Without its file nothing is known of it; the fit goes on as the first one did.
+        return Before.aligned(
+            data.course_ids,
+            then_ids=arrays["course_ids"],
+            n_learners=arrays["n_learners"],
+            n_people=int(arrays["n_people"]),
+            list_shares=arrays["list_shares"].astype(np.float64),
+            is_established=data.user_ids <= int(arrays["last_user_id"]),
+            was_held=arrays.get("was_held"),
+        )
+    except (BadModelFile, KeyError):
+        # Without its file, or with one of another release that lacks some of this, nothing is
+        # known of it; the fit goes on as the first one did.
         return None
-    return Before.aligned(
-        data.course_ids,
-        then_ids=arrays["course_ids"],
-        n_learners=arrays["n_learners"],
-        n_people=int(arrays["n_people"]),
-        list_shares=arrays["list_shares"].astype(np.float64),
-        is_established=data.user_ids <= int(arrays["last_user_id"]),
-        was_held=arrays.get("was_held"),
-    )
 
 
 def _figures(
