@@ -104,7 +104,11 @@ def admin_navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 continue
             options = model_admin.opts
             link = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
-            item = {"title": capfirst(str(options.verbose_name_plural)), "icon": icon, "link": link}
+            item: dict[str, Any] = {
+                "title": capfirst(str(options.verbose_name_plural)),
+                "icon": icon,
+                "link": link,
+            }
             if any(request.path.startswith(other["link"]) for other in items):
                 item["active"] = False  # The theme would mark it too: its address begins the other.
             items.append(item)
