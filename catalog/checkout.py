@@ -15,7 +15,7 @@ from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from accounts.plain_rows import fetch_rows, insert_row
+from accounts.plain_rows import Without, fetch_rows, insert_row
 from catalog.coupons import CouponRefused, CouponSpent, find_coupon, take_use
 from catalog.expiry import close_unpaid, give_back_due
 from catalog.fulfilment import fulfil
@@ -130,8 +130,7 @@ def place_order(
     CouponRefused, CouponSpent, SoldOut or PriceChanged, and has then written nothing.
     """
     try:
-        courses = _courses_on_sale(request.courses, fields=_FIELDS_OF_COURSES)
-        _ensure_not_owned(buyer, courses)
+        courses = _courses_for(buyer, request.courses)
         return _place(_Placing(buyer, request, key, moment, courses, also, also_write))
     except REFUSED:
         # What refuses it may be the very order that this request made when it was first sent.
@@ -278,6 +277,26 @@ def cancel_order(order: Order, *, moment: datetime) -> bool:
     return close_unpaid(order.pk, OrderStatus.CANCELLED, moment=moment)
 
 
+def _courses_for(buyer: User, ids: Sequence[int]) -> list[Course]:
+    """The courses in the order of their ids. Raises NotOnSale, OwnCourse or AlreadyOwned."""
+    wanted = sorted(set(ids))
+    courses = fetch_rows(
+        Course,
+        fields=_FIELDS_OF_COURSES,
+        # One statement in place of two: hardly anybody orders what they have.
+        without=Without(Enrollment, "course", {"user": buyer, "is_active": True}),
+        pk=wanted,
+        status=CourseStatus.PUBLISHED,
+    )
+    is_complete = len(courses) == len(wanted)
+    if not is_complete:
+        courses = _courses_on_sale(ids, fields=_FIELDS_OF_COURSES)
+    _ensure_not_own(buyer, courses)
+    if not is_complete:
+        _ensure_not_owned(buyer, courses)
+    return courses
+
+
 def _courses_on_sale(ids: Sequence[int], *, fields: Sequence[str] = ()) -> list[Course]:
     """The courses in the order of their ids, which is the order in which their rows lock."""
     wanted = sorted(set(ids))
@@ -304,11 +323,14 @@ def _ensure_unchanged(courses: Sequence[Course]) -> None:
             raise PriceChanged
 
 
-def _ensure_not_owned(buyer: User, courses: Sequence[Course]) -> None:
-    by_id = {course.pk: course for course in courses}
+def _ensure_not_own(buyer: User, courses: Sequence[Course]) -> None:
     for course in courses:
         if course.seller_id == buyer.pk:
             raise OwnCourse(course)
+
+
+def _ensure_not_owned(buyer: User, courses: Sequence[Course]) -> None:
+    by_id = {course.pk: course for course in courses}
     for owned in fetch_rows(
         Enrollment, fields=["course"], user=buyer, course=list(by_id), is_active=True
     ):

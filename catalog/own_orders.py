@@ -5,12 +5,12 @@ from __future__ import annotations
 import uuid
 
 from accounts.models import User
-from accounts.plain_rows import fetch_rows
-from catalog.models import Course, Order, Purchase
+from accounts.plain_rows import fetch_rows, fetch_rows_with
+from catalog.models import Order, Purchase
 
 
 def own_order(buyer: User, public_id: uuid.UUID, *, is_locked: bool = False) -> Order | None:
-    """The buyer's order of that id with its lines, or None; three short queries.
+    """The buyer's order of that id with its lines, or None; two short queries.
 
     Of the courses only what an order shows is there: slug, title and kind. `is_locked` locks the
     order's row until the transaction ends.
@@ -19,12 +19,7 @@ def own_order(buyer: User, public_id: uuid.UUID, *, is_locked: bool = False) -> 
     if not orders:
         return None
     (order,) = orders
-    order.shown_lines = fetch_rows(Purchase, order=order)
-    keys = [line.course_id for line in order.shown_lines]
-    courses = {
-        course.pk: course
-        for course in fetch_rows(Course, fields=["slug", "title", "kind"], pk=keys)
-    }
-    for line in order.shown_lines:
-        line.course = courses[line.course_id]
+    order.shown_lines = fetch_rows_with(
+        Purchase, "course", fields=["slug", "title", "kind"], order=order
+    )
     return order

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from accounts.plain_rows import change_row, fetch_rows, insert_row
+from accounts.plain_rows import change_row, fetch_rows, insert_row_unless
 from catalog.models import Order, OrderStatus, Payment, PaymentStatus
 from catalog.payments.provider import PaymentRequest, Provider
 from catalog.transactions import in_one_transaction
@@ -115,19 +116,24 @@ def open_payment(
         (now,) = fetch_rows(Order, fields=["status", "expires_at"], pk=order.pk, is_locked=True)
     if now.status != OrderStatus.PENDING or (now.expires_at or moment) <= moment:
         raise NotPayable
-    started = fetch_rows(Payment, order=order, provider=provider.name, status=PaymentStatus.STARTED)
-    if not started:
-        payment = Payment(
-            order=order,
-            provider=provider.name,
-            amount=order.total,
-            currency=order.currency,
-            started_at=moment,
-        )
-        return insert_row(payment), True
-    payment = started[-1]
-    payment.order = order
-    return payment, False
+    payment = Payment(
+        order=order,
+        provider=provider.name,
+        amount=order.total,
+        currency=order.currency,
+        started_at=moment,
+    )
+    under_way: dict[str, Any] = {
+        "order": order,
+        "provider": provider.name,
+        "status": PaymentStatus.STARTED,
+    }
+    while not insert_row_unless(payment, Payment, **under_way):
+        # None any more: it has failed in between.
+        if started := fetch_rows(Payment, **under_way):
+            started[-1].order = order
+            return started[-1], False
+    return payment, True
 
 
 def _title(order: Order) -> str:

@@ -14,7 +14,15 @@ from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Letter
-from accounts.plain_rows import Plus, change_row, fetch_rows, insert_row
+from accounts.plain_rows import (
+    Plus,
+    Without,
+    change_row,
+    fetch_rows,
+    fetch_rows_with,
+    insert_row,
+    insert_row_unless,
+)
 from catalog.models import (
     Coupon,
     Course,
@@ -400,6 +408,67 @@ def test_a_row_that_is_there_takes_over_the_named_fields_alone() -> None:
     assert first.pk == there.pk
     assert (first.purchase, first.is_active, first.enrolled_at) == (line, True, there.enrolled_at)
     assert (second.user, second.enrolled_at) == (other.user, LATER)
+
+
+def test_rows_to_which_others_point_are_left_out_as_by_the_orm() -> None:
+    owned, given_back, other = CourseFactory.create_batch(3)
+    person = UserFactory()
+    EnrollmentFactory(user=person, course=owned)
+    EnrollmentFactory(user=person, course=given_back, is_active=False)
+    EnrollmentFactory(course=other)
+
+    found = fetch_rows(
+        Course,
+        fields=["title"],
+        without=Without(Enrollment, "course", {"user": person, "is_active": True}),
+        pk=[owned.pk, given_back.pk, other.pk],
+    )
+
+    mine = Enrollment.objects.filter(user=person, is_active=True).values("course")
+    assert found == list(Course.objects.exclude(pk__in=mine).order_by("pk"))
+    assert found == [given_back, other]
+
+
+def test_rows_come_with_what_they_point_to_in_one_query(django_assert_num_queries) -> None:
+    lines = [PurchaseFactory(), PurchaseFactory()]
+
+    with django_assert_num_queries(1):
+        found = fetch_rows_with(
+            Purchase, "course", fields=["slug", "title"], order=[line.order for line in lines]
+        )
+        assert [(line.pk, line.price) for line in found] == [
+            (line.pk, line.price) for line in lines
+        ]
+        assert [(line.course.slug, line.course.title) for line in found] == [
+            (line.course.slug, line.course.title) for line in lines
+        ]
+    with django_assert_num_queries(1):
+        assert found[0].course.kind == lines[0].course.kind
+    with pytest.raises(FieldError, match="promotion of Purchase"):
+        fetch_rows_with(Purchase, "promotion", fields=["price"])
+
+
+def test_a_row_is_inserted_unless_there_is_one_like_it() -> None:
+    first = PaymentFactory(status="failed")
+    like_it = {"order": first.order, "provider": first.provider, "status": "started"}
+
+    def another() -> Payment:
+        return Payment(
+            order=first.order,
+            provider=first.provider,
+            amount=first.amount,
+            currency=first.currency,
+            started_at=AT,
+        )
+
+    inserted, refused = another(), another()
+    assert insert_row_unless(inserted, Payment, **like_it)
+    assert not insert_row_unless(refused, Payment, **like_it)
+
+    assert (inserted._state.adding, refused.pk) == (False, None)
+    stored = Payment.objects.get(pk=inserted.pk)
+    assert (stored.status, stored.amount, stored.started_at) == ("started", first.amount, AT)
+    assert set(Payment.objects.all()) == {first, inserted}
 
 
 @pytest.mark.parametrize("name", ["nothing", "lines", "buyer__email", "1 = 1 OR id", "id; DROP"])
