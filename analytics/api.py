@@ -109,17 +109,15 @@ class ChosenCoursesView(PagedByKeys):
         self, rows: Sequence[Row], *, n: int, moment: datetime, is_counted: bool
     ) -> HttpResponse:
         cards = rendered_cards(courses_of(rows), request=self.request)
-        courses = {pk: card.course for pk, card in cards.items()}
         since, language = new_since(moment), get_language()
         results = []
-        for row in shown_rows(rows, n=n, courses=courses, is_counted=is_counted):
-            course, because = courses[row.course_id], courses.get(row.because_id or 0)
+        for row in shown_rows(rows, n=n, courses=cards, is_counted=is_counted):
+            card, because = cards[row.course_id], cards.get(row.because_id or 0)
             name = because.title if because else ""
             if row.reason == Reason.INTEREST:
-                name = course.category.name
-            why = _why(language, row.reason, name, row.did, is_new(course, since=since))
-            score = repr(row.score).encode()
-            results.append(b'%b,"score":%b,%b}' % (cards[row.course_id].opened, score, why))
+                name = card.category
+            why = _why(language, row.reason, name, row.did, is_new(card, since=since))
+            results.append(b'%b,"score":%b,%b}' % (card.opened, repr(row.score).encode(), why))
         body = b'{"next":null,"previous":null,"results":[%b]}' % b",".join(results)
         return HttpResponse(body, content_type="application/json")
 

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -20,7 +20,7 @@ from catalog.models import Course
 logger = logging.getLogger(__name__)
 
 FLUSH_EVERY_SECONDS = 10.0
-# Where the database stays away, so many pairs of day and course are remembered, and no others.
+# Where the database stays away, so many courses of a day are remembered, and no others.
 MOST_PENDING = 100_000
 
 
@@ -29,20 +29,21 @@ class Counts:
     """Counts of one process, shared by its threads. Of nobody in particular."""
 
     clock: Callable[[], float] = time.monotonic
-    _shown: Counter[tuple[date, int]] = field(default_factory=Counter)
-    _explored: Counter[tuple[date, int]] = field(default_factory=Counter)
+    _shown: dict[date, Counter[int]] = field(default_factory=dict)
+    _explored: dict[date, Counter[int]] = field(default_factory=dict)
     _flushed_at: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, shown: Iterable[int], explored: Iterable[int], *, day: date) -> None:
+    def add(self, shown: Sequence[int], explored: Sequence[int], *, day: date) -> None:
         """Count one list; stores what has gathered once in FLUSH_EVERY_SECONDS."""
         with self._lock:
-            for course in shown:
-                if len(self._shown) < MOST_PENDING or (day, course) in self._shown:
-                    self._shown[day, course] += 1
-            for course in explored:
-                if (day, course) in self._shown:
-                    self._explored[day, course] += 1
+            known = self._shown.setdefault(day, Counter())
+            if len(known) >= MOST_PENDING:
+                shown = [course for course in shown if course in known]
+            known.update(shown)
+            if explored:
+                tried = self._explored.setdefault(day, Counter())
+                tried.update(course for course in explored if course in known)
             if self.clock() - self._flushed_at < FLUSH_EVERY_SECONDS:
                 return
             self._flushed_at = self.clock()
@@ -51,7 +52,7 @@ class Counts:
     def forget(self) -> None:
         """Drop what has gathered and begin a new round."""
         with self._lock:
-            self._shown, self._explored = Counter(), Counter()
+            self._shown, self._explored = {}, {}
             self._flushed_at = self.clock()
 
     def flush(self) -> None:
@@ -59,16 +60,23 @@ class Counts:
         page must not fail for a count."""
         with self._lock:
             shown, explored = self._shown, self._explored
-            self._shown, self._explored = Counter(), Counter()
+            self._shown, self._explored = {}, {}
         if not shown:
             return
         try:
-            _store(shown, explored)
+            _store(_flat(shown), _flat(explored))
         except Error as error:
             logger.warning("counts of lists wait for the database: %s", error)
             with self._lock:
-                self._shown.update(shown)
-                self._explored.update(explored)
+                for waiting, missed in ((self._shown, shown), (self._explored, explored)):
+                    for day, courses in missed.items():
+                        waiting.setdefault(day, Counter()).update(courses)
+
+
+def _flat(counted: dict[date, Counter[int]]) -> Counter[tuple[date, int]]:
+    return Counter(
+        {(day, one): n for day, courses in counted.items() for one, n in courses.items()}
+    )
 
 
 def _store(shown: Counter[tuple[date, int]], explored: Counter[tuple[date, int]]) -> None:
@@ -107,7 +115,7 @@ _counts = Counts()
 atexit.register(_counts.flush)
 
 
-def count_list(shown: Iterable[int], explored: Iterable[int]) -> None:
+def count_list(shown: Sequence[int], explored: Sequence[int]) -> None:
     """Count that a list showed these courses, of them some to try them out."""
     _counts.add(shown, explored, day=timezone.localdate())
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Model
@@ -35,9 +36,13 @@ json_bytes = JSONRenderer().render
 
 @dataclass(frozen=True)
 class RenderedCard:
-    """A course and its card as a JSON object, without the bracket that closes it."""
+    """What answers need of a course, and its card as a JSON object, without the bracket that
+    closes it."""
 
-    course: Course
+    title: str
+    category: str
+    is_published: bool
+    published_at: datetime | None
     opened: bytes
     facts: object
     written_at: float
@@ -112,7 +117,15 @@ class Shelves:
                 found[card.course.pk] = had
                 continue
             written = json_bytes(CourseSerializer(card, context={"request": request}).data)
-            found[card.course.pk] = RenderedCard(card.course, written[:-1], facts, now)
+            found[card.course.pk] = RenderedCard(
+                title=card.course.title,
+                category=card.course.category.name,
+                is_published=card.course.is_published,
+                published_at=card.course.published_at,
+                opened=written[:-1],
+                facts=facts,
+                written_at=now,
+            )
         return found
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from django.conf import settings
@@ -110,6 +110,16 @@ def sentence(reason_code: str, name: str, *, did: str = "", is_new: bool = False
     if reason_code == "new":
         return _("New here: be among the first")
     return _("Popular with learners here")
+
+
+class OfCourse(Protocol):
+    """What a list needs to know of a course, whatever is shown of it."""
+
+    @property
+    def is_published(self) -> bool: ...
+
+    @property
+    def published_at(self) -> datetime | None: ...
 
 
 _held: HeldLists[list[Row]] = HeldLists()
@@ -239,7 +249,7 @@ def shown(
 
 
 def shown_rows(
-    rows: Sequence[Row], *, n: int, courses: Mapping[int, Course], is_counted: bool
+    rows: Sequence[Row], *, n: int, courses: Mapping[int, OfCourse], is_counted: bool
 ) -> list[Row]:
     """The first n rows whose courses are published now; counted as shown."""
     found: list[Row] = []
@@ -262,7 +272,7 @@ def new_since(moment: datetime) -> datetime:
     return moment - timedelta(days=settings.NEW_COURSE_DAYS)
 
 
-def is_new(course: Course, *, since: datetime) -> bool:
+def is_new(course: OfCourse, *, since: datetime) -> bool:
     return bool(course.published_at and course.published_at >= since)
 
 

@@ -20,7 +20,8 @@ from tests import servers
 
 PATH = "/api/v1/recommendations/"
 N_PEOPLE, N_AT_ONCE = 400, 32
-SECONDS, N_TURNS = 4.0, 2
+# Many short turns: a machine that others share is at times half as fast for some seconds.
+SECONDS, N_TURNS = 1.0, 12
 LEAST_RATIO = 0.6
 
 
@@ -122,7 +123,8 @@ def _load(address: str, tokens: list[str]) -> dict[str, Any]:
 
 
 def _per_second(seen: list[dict[str, Any]]) -> float:
-    return sum(len(one["times"]) for one in seen) / sum(one["seconds"] for one in seen)
+    """Of the median turn."""
+    return median(len(one["times"]) / one["seconds"] for one in seen)
 
 
 def _row(name: str, seen: list[dict[str, Any]], peer: float) -> tuple[object, ...]:
