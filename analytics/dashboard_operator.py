@@ -75,10 +75,15 @@ def recommender_scores() -> Panel:
             "coverage: the share of courses that anybody is recommended."
         ),
         metrics={"ndcg@10": _("NDCG@10"), "coverage": _("coverage")},
+        least=0,
     )
 
 
-def _scores_panel(task: Task, *, title: str, note: str, metrics: dict[str, str]) -> Panel:
+def _scores_panel(
+    task: Task, *, title: str, note: str, metrics: dict[str, str], least: float | None = None
+) -> Panel:
+    """The `metrics` of a task by version; `least` is where the plot's axis begins, None for
+    just below the lowest."""
     runs = ModelRun.objects.filter(
         task=task, outcome__in=[RunOutcome.SERVED, RunOutcome.KEPT_OUT]
     ).order_by("-pk")[:N_VERSIONS]
@@ -101,6 +106,7 @@ def _scores_panel(task: Task, *, title: str, note: str, metrics: dict[str, str])
         empty=_("no run was scored yet"),
         chart={
             "kind": "lines",
+            "min": least,
             "labels": [f"#{run.pk}" for run, _score in forward],
             "series": [
                 {

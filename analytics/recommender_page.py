@@ -16,18 +16,20 @@ from accounts.models import User
 from accounts.seller_admin import admin_link
 from accounts.templatetags.people import public_name
 from analytics.dashboard_operator import digits, recommender_scores
-from analytics.methods.list_rules import AGES
+from analytics.methods.list_rules import AGES, KNOWN_GROUPS
 from analytics.methods.rates import Rate
 from analytics.models import ListExposure, ModelRun, RunOutcome, ServedRun, Task
 from analytics.panels import Panel, Tile, moment_text
 from analytics.rate_text import rate_text, share_text
-from analytics.served_recommender import current
+from analytics.served_recommender import current, is_refused
 from catalog.models import Course, CourseStatus
 
 # Two rounds of the nightly fit: one may be missed, after two somebody should look.
 STALE_AFTER = timedelta(hours=48)
 N_VERSIONS = 20
 N_SELLERS = 10
+# Colours of series that are drawn beside each other; see static/js/dashboard.js.
+TONES = ("", "warn", "third")
 DAYS = 28
 
 
@@ -71,10 +73,10 @@ def recommender_page(*, now: datetime) -> RecommenderPage:
             _methods_panel(run),
             _coverage_panel(versions),
             _newcomers_panel(run),
-            _rare_panel(run),
             _sellers_panel(run, shown),
-            _ages_panel(run, shown, now),
             _weights_panel(run),
+            _ages_panel(run, shown, now),
+            _rare_panel(run),
         ],
     )
 
@@ -87,7 +89,7 @@ class _Shown:
     n_explored: int
     seller_of: dict[int, int]
     published_at: dict[int, datetime | None]
-    n_published: int
+    published: set[int]
 
     @property
     def n_shown(self) -> int:
@@ -103,16 +105,14 @@ def _shown(now: datetime) -> _Shown:
         .values_list("course", "shown", "explored")
     )
     courses = list(
-        Course.objects.exclude(status=CourseStatus.DRAFT).values_list(
-            "pk", "seller_id", "published_at", "status"
-        )
+        Course.objects.order_by().values_list("pk", "seller_id", "published_at", "status")
     )
     return _Shown(
         by_course={row[0]: row[1] for row in rows},
         n_explored=sum(row[2] for row in rows),
         seller_of={row[0]: row[1] for row in courses},
         published_at={row[0]: row[2] for row in courses},
-        n_published=sum(row[3] == CourseStatus.PUBLISHED for row in courses),
+        published={row[0] for row in courses if row[3] == CourseStatus.PUBLISHED},
     )
 
 
@@ -150,10 +150,10 @@ def _tiles(served: ServedRun | None, run: ModelRun | None, shown: _Shown) -> lis
         Tile(
             label=_("Courses shown in %(n)d days") % {"n": DAYS},
             value=rate_text(
-                Rate(min(len(shown.by_course), shown.n_published), shown.n_published),
+                Rate(len(shown.published & shown.by_course.keys()), len(shown.published)),
                 nobody=_("no course is on sale"),
             ),
-            detail=_("in %(n)s places of lists") % {"n": f"{shown.n_shown:,}"},
+            detail=_("in %(n)s places of lists") % {"n": shown.n_shown},
         ),
         Tile(
             label=_("Places for new courses"),
@@ -205,11 +205,12 @@ def _warnings(run: ModelRun | None, now: datetime) -> list[Notice]:
 
 
 def _unreadable(run: ModelRun | None) -> list[Notice]:
-    """Where this process serves another version than it should."""
+    """Where this process serves another version than it should. One that was served a moment ago
+    may not have been looked for yet, and that is no fault."""
     if run is None or not run.model_file:
         return []
     version = current()
-    if version is not None and version.run_id >= run.pk:
+    if not is_refused(run.pk):
         return []
     if version is None:
         text = _("The model file of run #%(run)d cannot be read: everybody sees what is popular.")
@@ -236,27 +237,38 @@ def _methods_panel(run: ModelRun | None) -> Panel:
         key="methods",
         title=_("Methods beside each other"),
         note=_("All were fitted on the same history and asked for the same courses held out."),
-        headings=[_("method"), *metrics.values(), _("seconds to fit")],
+        headings=[_("method"), *metrics.values(), _("time to fit")],
         rows=[
             (
                 score["method"],
                 *(digits(score.get(name)) for name in metrics),
-                digits(score.get("fit_seconds")),
+                _seconds_text(score.get("fit_seconds")),
             )
             for score in scores
         ],
         empty=_("no run was scored yet"),
         chart={
-            "kind": "bars",
+            "kind": "across",
+            "unit": "",
             "labels": [score["method"] for score in scores],
             "series": [
-                {"name": label, "values": [score.get(name) for score in scores]}
-                for name, label in metrics.items()
+                {
+                    "name": label,
+                    "tone": tone,
+                    "values": [score.get(name) for score in scores],
+                    "texts": [digits(score.get(name)) for score in scores],
+                }
+                for tone, (name, label) in zip(TONES, metrics.items(), strict=True)
             ],
         }
         if scores
         else None,
     )
+
+
+def _seconds_text(seconds: float | None) -> str:
+    """A length of time of which three digits matter: 0.004 s, 2.55 s."""
+    return "–" if seconds is None else f"{seconds:.3g} s"
 
 
 def _coverage_panel(versions: list[ModelRun]) -> Panel:
@@ -269,18 +281,23 @@ def _coverage_panel(versions: list[ModelRun]) -> Panel:
     return Panel(
         key="coverage",
         title=_("Coverage by version"),
-        note=_("Courses that stand in at least one top-ten list of a sample of people."),
+        note=_(
+            "Courses that stand in at least one top-ten list of a sample of people, after the fit "
+            "on everything."
+        ),
         headings=[_("version"), _("courses"), _("people")],
         rows=[(f"#{run.pk}", text(one), one["n_people"]) for run, one in told[:8]],
         empty=_("no version told its coverage yet"),
         chart={
             "kind": "lines",
-            "max": 1,
+            "min": 0,
+            "max": 100,
+            "unit": "%",
             "labels": [f"#{run.pk}" for run, _one in forward],
             "series": [
                 {
                     "name": _("coverage"),
-                    "values": [one["share"] for _run, one in forward],
+                    "values": [_percent(one["share"]) for _run, one in forward],
                     "texts": [text(one) for _run, one in forward],
                 }
             ],
@@ -292,7 +309,7 @@ def _coverage_panel(versions: list[ModelRun]) -> Panel:
 
 def _newcomers_panel(run: ModelRun | None) -> Panel:
     rows = run.figures.get("newcomers", []) if run else []
-    labels = [_("%(n)d known or more") % {"n": row["known"]} for row in rows]
+    labels = [_known_text(row["known"]) for row in rows]
     return Panel(
         key="newcomers",
         title=_("People of whom little is known"),
@@ -314,6 +331,14 @@ def _newcomers_panel(run: ModelRun | None) -> Panel:
         if rows
         else None,
     )
+
+
+def _known_text(low: int) -> str:
+    """A group of people by how many courses are known of them, of which `low` are the fewest."""
+    high = next((bound - 1 for bound in KNOWN_GROUPS if bound > low), None)
+    if high is None:
+        return _("%(low)d and more") % {"low": low}
+    return str(low) if low == high else _("%(low)d to %(high)d") % {"low": low, "high": high}
 
 
 def _rare_panel(run: ModelRun | None) -> Panel:
@@ -393,11 +418,16 @@ def _sellers_panel(run: ModelRun | None, shown: _Shown) -> Panel:
                 {
                     "name": _("at the last fit"),
                     "values": [_percent(fitted.get(one, 0)) for one in top],
+                    "texts": [share_text(fitted.get(one, 0)) for one in top],
                 },
                 {
                     "name": _("shown in %(n)d days") % {"n": DAYS},
                     "tone": "warn",
                     "values": [_percent(places.get(one, 0) / max(n_all, 1)) for one in top],
+                    "texts": [
+                        rate_text(Rate(places.get(one, 0), n_all), nobody=_("no list shown yet"))
+                        for one in top
+                    ],
                 },
             ],
         }
@@ -406,8 +436,8 @@ def _sellers_panel(run: ModelRun | None, shown: _Shown) -> Panel:
     )
 
 
-def _percent(share: float) -> float:
-    return round(share * 100, 1)
+def _percent(share: float | None) -> float | None:
+    return None if share is None else round(share * 100, 1)
 
 
 def _ages_panel(run: ModelRun | None, shown: _Shown, now: datetime) -> Panel:

@@ -80,6 +80,10 @@ class Holder:
                 self._lock.release()
         return self._version
 
+    def is_refused(self, run_id: int) -> bool:
+        """Whether the file of this run was tried and could not be read, and not since."""
+        return run_id in self._refused
+
     def forget(self) -> None:
         """Look anew at the next call."""
         self._version, self._looked_at = None, float("-inf")
@@ -126,6 +130,11 @@ _holder = Holder()
 def current() -> Version | None:
     """The version that this process serves; None before the first fit."""
     return _holder.current()
+
+
+def is_refused(run_id: int) -> bool:
+    """Whether this process could not read the file of this run when it last tried."""
+    return _holder.is_refused(run_id)
 
 
 def forget() -> None:

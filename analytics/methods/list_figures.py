@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from analytics.methods.list_rules import AGES, most_of_one_seller
+from analytics.methods.list_rules import AGES, KNOWN_GROUPS, most_of_one_seller
 from analytics.methods.ranking_evaluation import CUTOFF, ndcg_at
 
 MOST_SELLERS = 200
@@ -94,7 +94,7 @@ def newcomer_figures(
     popular: np.ndarray,
     wanted: sparse.csr_matrix,
     *,
-    groups: tuple[int, ...] = (0, 1, 3, 10),
+    groups: tuple[int, ...] = KNOWN_GROUPS,
 ) -> list[dict[str, Any]]:
     """NDCG@10 of the lists, and of popularity's, for people of whom little is known.
 

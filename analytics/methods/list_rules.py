@@ -15,6 +15,8 @@ Item = TypeVar("Item")
 
 # Days since publication at which the age groups of courses end.
 AGES = (30, 90, 365)
+# Groups of people by how many courses are known of them: each begins here and ends before the next.
+KNOWN_GROUPS = (0, 1, 3, 10)
 
 
 def most_of_one_seller(n: int, *, share: float, n_sellers: int) -> int:

@@ -84,11 +84,11 @@ const kinds = {
       grid: { ...grid, top: chart.series.length > 1 ? 32 : 8 },
       legend: { show: chart.series.length > 1, top: 0 },
       tooltip: { trigger: "item", formatter: tip },
-      xAxis: { type: "value", min: 0, minInterval: chart.unit ? null : 1, axisLabel: { formatter: `{value}${chart.unit ?? ""}`, hideOverlap: true } },
+      xAxis: { type: "value", min: 0, minInterval: chart.unit == null ? 1 : null, axisLabel: { formatter: `{value}${chart.unit ?? ""}`, hideOverlap: true } },
       yAxis: { type: "category", inverse: true, data: chart.labels, axisLabel: { formatter: cut } },
       series: chart.series.map((one) => ({
         type: "bar", name: one.name, stack: chart.is_stacked ? "all" : null, barMaxWidth: 18,
-        color: one.tone === "warn" ? colours.warn : colours.brand, data: cells(one),
+        color: { warn: colours.warn, third: colours.series[2] }[one.tone] ?? colours.brand, data: cells(one),
       })),
     };
   },
@@ -102,13 +102,20 @@ function tip({ name, seriesName, data: one }) {
   return told(`${name} · ${seriesName}`, one.text);
 }
 
-function upright(chart, type, min) {
+function upright(chart, type, usual) {
+  const least = chart.min ?? usual;
   return {
     grid: { ...grid, top: chart.series.length > 1 ? 36 : 16 },
     legend: { show: chart.series.length > 1, top: 0 },
     tooltip: { trigger: "item", formatter: tip },
-    xAxis: { type: "category", data: chart.labels, axisLabel: { hideOverlap: true }, splitLine: { show: false } },
-    yAxis: { type: "value", min, max: chart.max ?? null, scale: min === null },
+    xAxis: {
+      type: "category", data: chart.labels, splitLine: { show: false },
+      axisLabel: { hideOverlap: true, interval: chart.labels.length > 6 ? "auto" : 0 },
+    },
+    yAxis: {
+      type: "value", min: least, max: chart.max ?? null, scale: least === null,
+      axisLabel: { formatter: chart.unit ? `{value}${chart.unit}` : null },
+    },
     series: chart.series.map((one) => ({ type, name: one.name, data: cells(one), barMaxWidth: 28, connectNulls: true })),
   };
 }

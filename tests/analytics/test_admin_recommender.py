@@ -76,6 +76,7 @@ def fitted(**more: Any) -> ModelRun:
             "coverage": {"share": 0.9, "n_shown": 90, "n_courses": 100, "n_people": 500},
             "newcomers": [
                 {"known": 0, "ndcg@10": 0.134, "popularity": 0.131, "n": 77},
+                {"known": 3, "ndcg@10": 0.07, "popularity": 0.03, "n": 40},
                 {"known": 10, "ndcg@10": 0.065, "popularity": 0.026, "n": 12},
             ],
             "rare": {
@@ -146,11 +147,12 @@ def test_it_says_what_serves_and_how_good_it_is() -> None:
     )
     assert panel(page, "methods").rows == [
         ("popularity", "0.0500", "0.1000", "0.0200", "–"),
-        ("hybrid", "0.2117", "0.3380", "0.9000", "4.5000"),
+        ("hybrid", "0.2117", "0.3380", "0.9000", "4.5 s"),
     ]
     assert panel(page, "newcomers").rows == [
-        ("0 known or more", "0.1340", "0.1310", 77),
-        ("10 known or more", "0.0650", "0.0260", 12),
+        ("0", "0.1340", "0.1310", 77),
+        ("3 to 9", "0.0700", "0.0300", 40),
+        ("10 and more", "0.0650", "0.0260", 12),
     ]
     assert panel(page, "rare").rows == [
         ("courses with fewer than 10 learners", "0.0500", "0.0000", 31),
@@ -178,13 +180,26 @@ def test_versions_that_were_kept_out_stand_beside_those_that_served() -> None:
     ]
     chart = page.charts["coverage"]
     assert chart["labels"] == [f"#{first.pk}", f"#{second.pk}"]
-    assert chart["series"][0]["values"] == [0.9, 0.5]
+    assert chart["series"][0]["values"] == [90.0, 50.0]
+    assert (chart["min"], chart["max"], chart["unit"]) == (0, 100, "%")
+
+
+def test_where_nothing_is_on_sale_coverage_is_not_made_up() -> None:
+    fitted(figures={"coverage": {"share": None, "n_shown": 0, "n_courses": 0, "n_people": 7}})
+    page = recommender_page(now=NOW)
+
+    assert panel(page, "coverage").rows[0][1:] == ("no course is on sale", 7)
+    assert page.charts["coverage"]["series"][0]["values"] == [None]
 
 
 def test_exposure_is_what_lists_showed_in_four_weeks() -> None:
-    """Given two sellers, of whom one has a course of ten days, and one that nobody was shown."""
+    """Given two sellers, of whom one has a course of ten days, one that nobody was shown, and one
+    that was shown before it was taken from sale."""
     a, b = SellerFactory(), SellerFactory()
     old, new, other = course_of(a), course_of(a, days=10), course_of(b, days=60)
+    gone = CourseFactory(
+        seller=a, status=CourseStatus.ARCHIVED, published_at=NOW - timedelta(days=500)
+    )
     course_of(b)
     CourseFactory(seller=b, status=CourseStatus.DRAFT)
     figures = fitted().figures
@@ -196,7 +211,8 @@ def test_exposure_is_what_lists_showed_in_four_weeks() -> None:
         {"from_days": 0, "to_days": 30, "n_courses": 1, "n_places": 1, "share": 0.125}
     ]
     fitted(figures=figures)
-    shown(old, 60)
+    shown(old, 50)
+    shown(gone, 10)
     shown(new, 20, explored=15)
     shown(other, 15, day=TODAY - timedelta(days=27))
     shown(other, 5, day=TODAY - timedelta(days=1))
