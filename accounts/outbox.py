@@ -34,6 +34,7 @@ from django.utils.translation import override
 
 from accounts.models import Letter, LetterQuerySet, User
 from accounts.plain_rows import insert_row
+from accounts.transactions import in_one_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -206,8 +207,12 @@ def _counted(done: Sent, outcome: _Outcome) -> Sent:
     )
 
 
+@in_one_transaction
 def _claim(letter: Letter, *, moment: datetime) -> bool:
-    """Take the letter for this process; False when another one was faster."""
+    """Take the letter for this process; False when another one was faster.
+
+    Workers that claim at once change the same index, for which the database may end one of them.
+    """
     is_ours = (
         Letter.objects.due(moment)
         .filter(pk=letter.pk, n_attempts=letter.n_attempts)

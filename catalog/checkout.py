@@ -16,13 +16,13 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.plain_rows import Without, fetch_rows, insert_row
+from accounts.transactions import in_one_transaction
 from catalog.coupons import CouponRefused, CouponSpent, find_coupon, take_use
 from catalog.expiry import close_unpaid, give_back_due
 from catalog.fulfilment import fulfil
 from catalog.holds import PriceChanged, SoldOut, take_seats, take_slots
 from catalog.models import Course, CourseStatus, Enrollment, Order, OrderStatus, Purchase
 from catalog.pricing import NotOneOrder, Quote, quote
-from catalog.transactions import in_one_transaction
 
 MOST_COURSES = 50
 # Requests of one buyer for one course that come and end while another one is placed.

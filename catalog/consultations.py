@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from accounts.transactions import in_one_transaction
 from catalog.holds import SoldOut, move_slot
 from catalog.models import ConsultationSlot, Course, CourseKind, Order, OrderStatus, Purchase
-from catalog.transactions import in_one_transaction
 
 MOST_TIMES = 60
 

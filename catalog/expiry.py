@@ -6,9 +6,9 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
+from accounts.transactions import in_one_transaction
 from catalog.holds import give_back
 from catalog.models import Order, OrderStatus
-from catalog.transactions import in_one_transaction
 
 MOST_AT_ONCE = 500
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.outbox import put_letter
+from accounts.transactions import in_one_transaction
 from catalog.holds import give_back_lines
 from catalog.models import (
     Enrollment,
@@ -30,7 +31,6 @@ from catalog.models import (
 )
 from catalog.payments.provider import ProviderUnavailable, RefundRefused
 from catalog.payments.registry import UnknownProvider, provider_named
-from catalog.transactions import in_one_transaction
 
 logger = logging.getLogger(__name__)
 

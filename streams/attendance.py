@@ -17,7 +17,7 @@ from datetime import datetime
 from django.conf import settings
 
 from accounts.models import User
-from catalog.transactions import in_one_transaction
+from accounts.transactions import in_one_transaction
 from streams.models import LiveSession, Source, Visit
 
 # Clocks tick apart: so many seconds more than the clock shows may be told.

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import F
 from django.templatetags.static import static
 
-from catalog.transactions import in_one_transaction
+from accounts.transactions import in_one_transaction
 from streams.models import Broadcast, ChangeCause, LiveSession, SessionStatus
 from streams.room_changes import touch_room
 from streams.session_life import PLANNED, ChangeNotAllowed, end_session, start_session

@@ -27,7 +27,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Role, User
 from accounts.templatetags.people import public_name
-from catalog.transactions import in_one_transaction
+from accounts.transactions import in_one_transaction
 from streams.chat_text import has_blocked_word, has_link, tidied
 from streams.models import (
     ChatMessage,

@@ -13,11 +13,11 @@ from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from accounts.transactions import in_one_transaction
 from catalog.models import Coupon, Course, Promotion
 from catalog.new_coupons import bring_end_forward, make_coupon
 from catalog.pricing import current_price
 from catalog.promotions import begin_promotion, stop_promotion
-from catalog.transactions import in_one_transaction
 from streams.live_orders import promotions_of_room
 from streams.models import LiveSession, SessionCoupon, SessionPromotion
 from streams.room_changes import touch_room

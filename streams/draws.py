@@ -26,7 +26,7 @@ from accounts.models import User
 from accounts.outbox import put_letter
 from accounts.rules import is_operator
 from accounts.templatetags.people import masked_name
-from catalog.transactions import in_one_transaction
+from accounts.transactions import in_one_transaction
 from streams.models import Draw, DrawEntry, LiveSession, Moderator, Room, SessionStatus
 from streams.room_changes import room_of, touch_room
 from streams.taking_part import NotLive, ensure_may_take_part

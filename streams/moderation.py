@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from accounts.models import Role, User
-from catalog.transactions import in_one_transaction
+from accounts.transactions import in_one_transaction
 from streams.models import (
     ActKind,
     ChatMessage,

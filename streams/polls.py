@@ -16,7 +16,7 @@ from django.db.models import Count
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from catalog.transactions import in_one_transaction
+from accounts.transactions import in_one_transaction
 from streams.models import LiveSession, Poll, PollOption, PollVote, Room, SessionStatus
 from streams.room_changes import room_of, touch_room
 from streams.taking_part import NotLive, ensure_may_take_part

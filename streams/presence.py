@@ -17,7 +17,7 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Greatest
 
-from catalog.transactions import in_one_transaction
+from accounts.transactions import in_one_transaction
 from streams.models import LiveSession, Room, RoomMinute, RoomPresence
 from streams.room_changes import room_of
 

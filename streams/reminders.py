@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.outbox import WrittenLetter, put_letter
-from catalog.transactions import in_one_transaction
+from accounts.transactions import in_one_transaction
 from streams.models import LiveSession, Reminder, SessionStatus
 from streams.schedule import LATE_SHOWN_FOR, is_overdue
 

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.utils.crypto import salted_hmac
 
-from catalog.transactions import in_one_transaction
+from accounts.transactions import in_one_transaction
 from streams.models import (
     Broadcast,
     ChangeCause,

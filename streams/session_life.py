@@ -21,7 +21,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from catalog.transactions import in_one_transaction
+from accounts.transactions import in_one_transaction
 from streams.models import ChangeCause, LiveSession, SessionChange, SessionStatus
 from streams.room_changes import touch_room
 from streams.showcase import begin_pinned_span, end_pinned_span

@@ -13,8 +13,8 @@ from django.db.models import DateTimeField, Value
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
+from accounts.transactions import in_one_transaction
 from catalog.models import Course
-from catalog.transactions import in_one_transaction
 from streams.models import LiveSession, PinnedSpan, SessionStatus, ShowcaseItem
 from streams.room_changes import touch_room
 

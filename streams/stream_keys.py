@@ -7,7 +7,7 @@ import secrets
 from datetime import datetime
 
 from accounts.models import User
-from catalog.transactions import in_one_transaction
+from accounts.transactions import in_one_transaction
 from streams.models import StreamKey
 
 N_BYTES = 24

@@ -29,12 +29,12 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from accounts.models import User
 from accounts.seller_admin import may
 from accounts.templatetags.people import public_name
+from accounts.transactions import in_one_transaction
 from catalog.models import Order, OrderStatus, Payment, PaymentStatus, Purchase, Refund
 from catalog.payments.registry import UnknownProvider, provider_named
 from catalog.querysets import PurchaseQuerySet
 from catalog.refunds import NotRefundable, refund_lines
 from catalog.templatetags.catalog_pages import money
-from catalog.transactions import in_one_transaction
 
 MOST_LINES = 100
 

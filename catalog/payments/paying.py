@@ -6,6 +6,7 @@ import uuid
 from datetime import datetime
 
 from accounts.models import User
+from accounts.transactions import in_one_transaction
 from catalog.models import Order, OrderStatus, Payment, PaymentStatus
 from catalog.own_orders import own_order
 from catalog.payments.provider import Outcome
@@ -13,7 +14,6 @@ from catalog.payments.registry import UnknownProvider, provider_named
 from catalog.payments.sandbox import Sandbox
 from catalog.payments.settling import follow
 from catalog.payments.starting import open_payment, request_for, start_payment
-from catalog.transactions import in_one_transaction
 
 OUTCOMES = {"success": Outcome.SUCCEEDED, "decline": Outcome.FAILED}
 STATUS = {

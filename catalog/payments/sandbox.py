@@ -25,6 +25,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
 from accounts.plain_rows import change_row, fetch_rows, insert_row
+from accounts.transactions import in_one_transaction
 from catalog.models import SandboxNotice, SandboxPayment, SandboxRefund, SandboxState
 from catalog.models.money import to_the_cent
 from catalog.payments.provider import (
@@ -36,7 +37,6 @@ from catalog.payments.provider import (
     RefundRefused,
     StartedPayment,
 )
-from catalog.transactions import in_one_transaction
 
 SIGNATURE_HEADER = "Sandbox-Signature"
 TOLERANCE = timedelta(seconds=300)

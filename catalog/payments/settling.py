@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 
 from accounts.models import User
 from accounts.plain_rows import change_row, fetch_rows
+from accounts.transactions import in_one_transaction
 from catalog.coupons import CouponSpent, take_use_again
 from catalog.fulfilment import fulfil
 from catalog.holds import SoldOut, take_seats_again, take_slots
@@ -34,7 +35,6 @@ from catalog.models import (
 )
 from catalog.payments.provider import Outcome, PaymentResult, ProviderUnavailable
 from catalog.payments.registry import UnknownProvider, provider_named
-from catalog.transactions import in_one_transaction
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from accounts.plain_rows import change_row, fetch_rows, insert_row_unless
+from accounts.transactions import in_one_transaction
 from catalog.models import Order, OrderStatus, Payment, PaymentStatus
 from catalog.payments.provider import PaymentRequest, Provider
-from catalog.transactions import in_one_transaction
 
 
 class NotPayable(Exception):

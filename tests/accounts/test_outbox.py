@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from django.core.mail.backends.locmem import EmailBackend
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -531,6 +531,25 @@ class TestWorkersAtOnce:
         assert sorted(subjects) == sorted(f"Note {n}" for n in range(50))
         assert Letter.objects.sent().count() == 50
         assert set(Letter.objects.values_list("n_attempts", flat=True)) == {1}
+
+    def test_a_claim_that_the_database_gave_up_for_another_one_is_made_again(
+        self, written_by, mail_server
+    ) -> None:
+        put(UserFactory())
+        claims: list[str] = []
+
+        def first_meets_another(execute, sql, params, many, context):
+            if sql.startswith("UPDATE") and "n_attempts" in sql.partition("WHERE")[0]:
+                claims.append(sql)
+                if len(claims) == 1:
+                    raise OperationalError(1213, "Deadlock found when trying to get lock")
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(first_meets_another):
+            assert send_due_letters(moment=NOW).n_sent == 1
+
+        assert len(claims) == 2
+        assert len(mail_server.received) == 1
 
     def test_without_the_claim_two_workers_send_the_same_letter(
         self, written_by, mail_server, monkeypatch
