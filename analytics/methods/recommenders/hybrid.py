@@ -29,7 +29,7 @@ from analytics.methods.recommenders.tuning import (
     MixScore,
     Rated,
     hold_out_newest,
-    most_at_no_loss,
+    most_at_hardly_a_loss,
     search_weights,
 )
 
@@ -38,7 +38,7 @@ from analytics.methods.recommenders.tuning import (
 START_WEIGHTS = {
     "together": 0.5,
     "next": 1.0,
-    "content": 0.05,
+    "content": 0.15,
     "people": 0.05,
     "interest": 0.1,
     "week": 0.02,
@@ -47,10 +47,14 @@ START_WEIGHTS = {
 # A part that a newcomer needs is never switched off by people who have a history.
 OPTIONAL = ("together", "next", "week")
 HALF_LIVES = (1.5, 3.0, 8.0, 100.0)
-# By how much content may weigh more than is best on the average, for new courses.
-CARRY_FACTORS = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
+# By how much content may weigh more than is best on the average, for courses with few learners, and
+# which share of the score may be lost by it.
+CARRY_FACTORS = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+CARRY_LOSS = 0.001
 # What content says of a course with so many learners counts half of what it says of a new one.
 FEW_LEARNERS = 5.0
+# Of one that nobody took: many of them are wanted by nobody, and exploration tries out new ones.
+OF_UNTAKEN = 0.5
 FEWEST_TO_TUNE = 50
 
 
@@ -59,10 +63,10 @@ class HybridRecommender(BaseRecommender):
 
     together: EASE, or item-kNN past max_dense_items; next: regression of the next item on the
     decayed history and on its newest item, or rules of what follows what past max_next_items, or
-    nothing where no order is known; content: content kNN, the less the more learners a course
-    has; people: ridge regression on age band, gender and occupation, and interest: what is
-    popular in the chosen categories, both gone once a history weighs PRIOR_UNTIL; week: what was
-    popular in the last seven days; popular: what fills the rest.
+    nothing where no order is known; content: content kNN, similarities squared, the less the more
+    learners a course has; people: ridge regression on age band, gender and occupation, and
+    interest: what is popular in the chosen categories, both gone once a history weighs
+    PRIOR_UNTIL; week: what was popular in the last seven days; popular: what fills the rest.
 
     The weights, and the half-life of the history for `together`, are searched on the newest item
     of at most n_tuned users (a third of all, where there are few), which the models of the search
@@ -194,8 +198,10 @@ class HybridRecommender(BaseRecommender):
             rules = sequential_rules(interactions, k=k, decay=0.8, window=10)
             blocks.append(item_block("next", rules, reason=Reason.NEXT, decay=0.8))
         n_learners = np.bincount(interactions.indices, minlength=n_items)
-        fading = sparse.diags((FEW_LEARNERS / (FEW_LEARNERS + n_learners)).astype(np.float32))
-        carried = sparse.csr_matrix(content @ fading, dtype=np.float32)
+        fade = FEW_LEARNERS / (FEW_LEARNERS + n_learners)
+        fade[n_learners == 0] *= OF_UNTAKEN
+        fading = sparse.diags(fade.astype(np.float32))
+        carried = sparse.csr_matrix(content.power(2) @ fading, dtype=np.float32)
         carried.sort_indices()
         blocks.append(item_block("content", carried, reason=Reason.CONTENT, decay=0.8))
         return blocks + self._priors(interactions, items)
@@ -267,7 +273,7 @@ class HybridRecommender(BaseRecommender):
             optional=OPTIONAL,
             seconds=self.tune_seconds,
         )
-        found = most_at_no_loss(of_weights, found, "content", CARRY_FACTORS)
+        found = most_at_hardly_a_loss(of_weights, found, "content", CARRY_FACTORS, loss=CARRY_LOSS)
         self.weights_ = {**dict.fromkeys(START_WEIGHTS, 0.0), **found}
         named = dict(found)
         named[f"together {self.half_life_}"] = named.pop("together")

@@ -194,19 +194,21 @@ def search_weights(
     return weights
 
 
-def most_at_no_loss(
+def most_at_hardly_a_loss(
     score: Callable[[Mapping[str, float]], Rated],
     weights: Mapping[str, float],
     name: str,
     factors: Sequence[float],
+    *,
+    loss: float,
 ) -> dict[str, float]:
-    """The weights with that of `name` times the largest of the factors (ascending) that loses
-    nothing. A loss within what chance makes is none."""
+    """The weights with that of `name` times the largest of the factors (ascending) that loses at
+    most this share of the score, and none of those before it more."""
     chosen = dict(weights)
-    best = score(weights)
+    least = score(weights).value * (1 - loss)
     for factor in factors:
         tried = {**weights, name: float(f"{weights[name] * factor:.5g}")}
-        if best.gain_over(score(tried)) > 0:
+        if score(tried).value < least:
             break
         chosen = tried
     return chosen

@@ -10,7 +10,7 @@ import pytest
 
 from analytics.methods.interactions import Interactions
 from analytics.methods.recommenders import HybridRecommender
-from analytics.methods.recommenders.tuning import Rated, most_at_no_loss, search_weights
+from analytics.methods.recommenders.tuning import Rated, most_at_hardly_a_loss, search_weights
 
 N_USERS, N_ITEMS = 1_500, 40
 
@@ -115,12 +115,27 @@ def test_only_what_may_go_goes() -> None:
     assert found["b"] > 0
 
 
-def test_new_courses_get_as_much_as_costs_the_others_nothing() -> None:
+@pytest.mark.parametrize(("loss", "weight"), [(0.0, 0.3), (0.05, 0.3), (0.1, 0.4), (0.25, 0.5)])
+def test_new_courses_get_as_much_as_costs_the_others_hardly_anything(
+    loss: float, weight: float
+) -> None:
+    """Given a score that falls by as much as content weighs more than 0.3."""
+
     def score(weights: Mapping[str, float]) -> Rated:
         return rated(1 - max(0.0, weights["content"] - 0.3))
 
-    found = most_at_no_loss(score, {"a": 1.0, "content": 0.1}, "content", [1.5, 2, 3, 4, 5])
-    assert found == {"a": 1.0, "content": 0.3}
+    found = most_at_hardly_a_loss(
+        score, {"a": 1.0, "content": 0.1}, "content", [1.5, 2, 3, 4, 5], loss=loss + 1e-9
+    )
+    assert found == {"a": 1.0, "content": weight}
+
+
+def test_what_loses_too_much_is_not_passed_over_for_more() -> None:
+    def score(weights: Mapping[str, float]) -> Rated:
+        return rated({0.1: 1.0, 0.2: 0.5}.get(weights["content"], 1.0))
+
+    found = most_at_hardly_a_loss(score, {"content": 0.1}, "content", [2, 3], loss=0.1)
+    assert found == {"content": 0.1}
 
 
 def test_newcomers_never_lose_against_popularity() -> None:
