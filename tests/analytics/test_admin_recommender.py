@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +12,15 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
-from analytics.models import ListExposure, ModelRun, RunOutcome
+from analytics.models import ListExposure, ModelRun, RunOutcome, ServedRun
 from analytics.panels import Panel
-from analytics.recommender_page import RecommenderPage, recommender_page
+from analytics.recommender_page import N_SELLERS, RecommenderPage, recommender_page
+from analytics.served_recommender import current
 from catalog.models import Course, CourseStatus
+from tests.analytics.models_of import look_anew, served_model
 from tests.factories import (
     CourseFactory,
     ModelRunFactory,
@@ -299,7 +303,44 @@ class TestWhatToLookAt:
             "400 learners are new or look made up (5.0% of all people). It would come into 30.0% "
             "of lists, was in 1.0%, and is held to 2.0%."
         )
-        assert reverse("admin:catalog_course_change", args=[pushed.pk]) in page.warnings[0].links[0]
+        address = reverse("admin:catalog_course_change", args=[pushed.pk])
+        assert address in page.warnings[0].links[0]
+        html = signed_in(OperatorFactory()).get(ADDRESS).content.decode()
+        assert f'href="{address}"' in html
+        assert html.count("A course looks pushed by made-up people.") == 1
+
+    def test_a_model_that_nothing_can_be_read_of(self, settings: Any) -> None:
+        """Given one version whose file is gone, so that what is popular is shown."""
+        run = served_model([course_of(SellerFactory())], after={})
+        ModelRun.objects.filter(pk=run.pk).update(finished_at=timezone.now())
+        (Path(settings.MODELS_DIR) / run.model_file).unlink()
+        look_anew()
+        page = recommender_page(now=timezone.now())
+
+        assert [(one.title, one.text) for one in page.warnings] == [
+            (
+                "The recommender that should serve cannot be loaded.",
+                f"The model file of run #{run.pk} cannot be read: everybody sees what is popular.",
+            )
+        ]
+        assert (
+            reverse("admin:analytics_modelrun_change", args=[run.pk]) in page.warnings[0].links[0]
+        )
+
+    def test_a_version_that_serves_since_a_moment_is_no_fault(self) -> None:
+        """Given a process that looked for versions just before a fit served a new one."""
+        courses = [course_of(SellerFactory())]
+        first, second = (served_model(courses, after={}) for _ in range(2))
+        ModelRun.objects.update(finished_at=timezone.now())
+        ServedRun.objects.update(run=first)
+        version = current()
+        assert version is not None
+        assert version.run_id == first.pk
+        ServedRun.objects.update(run=second)
+
+        page = recommender_page(now=timezone.now())
+        assert tile(page, "Serving")[0].startswith(f"#{second.pk} ")
+        assert not page.warnings
 
 
 def test_it_asks_as_often_for_many_as_for_few() -> None:
@@ -319,15 +360,33 @@ def test_it_asks_as_often_for_many_as_for_few() -> None:
 
 
 def test_it_is_chinese_throughout_for_who_reads_chinese() -> None:
-    run = fitted()
     seller = SellerFactory(display_name="王老师")
-    shown(course_of(seller), 3)
-    html = signed_in(OperatorFactory(display_name="运营"), "zh-hans").get(ADDRESS).content.decode()
+    course = CourseFactory(seller=seller, title="古琴", published_at=NOW - timedelta(days=400))
+    shown(course, 3)
+    for _ in range(N_SELLERS):
+        shown(course_of(SellerFactory(display_name="李老师")), 2)
+    run = fitted()
+    alarm = dict.fromkeys(["n_new", "share_new", "lists_unbraked", "lists_before", "lists_now"], 1)
+    run.figures["alarms"] = [{"course": course.pk, **alarm}]
+    run.parameters["weights"] = dict.fromkeys(
+        ["together", "next", "content", "people", "interest", "week", "popular"], 1.0
+    )
+    run.model_file, run.model_sha256 = "recommend-1.npz", "12" * 32
+    run.save()
+    fitted(outcome=RunOutcome.KEPT_OUT, served=False, message="分数更低。", figures={})
+    look_anew()
+    page = signed_in(OperatorFactory(display_name="运营"), "zh-hans").get(ADDRESS)
+    html = page.content.decode()
 
     content = html[
         html.index('<div class="lc-dashboard">') : html.index('<script id="dashboard-charts"')
     ]
-    words = set(re.findall(r"[A-Za-z]{4,}", re.sub(r"<[^>]*>", " ", content)))
+    assert content.count('role="alert"') == 4
+    charts = page.context["page"].charts.values()
+    drawn = [one["name"] for chart in charts for one in chart["series"]]
+    drawn += [label for chart in charts for label in chart["labels"]]
+    text = " ".join([re.sub(r"<[^>]*>", " ", content), *drawn])
+    words = set(re.findall(r"[A-Za-z]{4,}", text))
     named = {"NDCG", "hybrid", "popularity", "RECOMMEND", "EXPLORE", "SHARE", "SELLER", "recommend"}
     assert words - named - {"warning"} == set()
     assert f"#{run.pk}" in content

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from analytics.models import ListExposure, RunOutcome
 from streams.draws import open_draw
 from streams.polls import open_poll
 from streams.room_changes import room_of
@@ -16,6 +17,8 @@ from tests.browser.market import Market, make_market
 from tests.factories import (
     ChatMessageFactory,
     CouponFactory,
+    ModelRunFactory,
+    OperatorFactory,
     SessionCouponFactory,
     UserFactory,
 )
@@ -27,6 +30,9 @@ TOO_SMALL = """() => [...document.querySelectorAll(".room button, .room input:no
   .filter((one) => one.offsetParent && !one.disabled && !one.matches(".line__menu"))
   .filter((one) => one.getBoundingClientRect().height < 44)
   .map((one) => one.outerHTML.slice(0, 120))"""
+
+# Of the operator's page about the recommender.
+N_PLOTS = 5
 
 RUN_AXE = """async () => {
   const found = await axe.run(document, {resultTypes: ["violations"]});
@@ -50,6 +56,30 @@ def fill_room(market: Market) -> None:
     SessionCouponFactory(live_session=live, coupon=CouponFactory(seller=live.seller, code="L10"))
     open_poll(live.pk, question="下一个讲什么？", options=["A" * 80, "B"], moment=now)
     open_draw(live.pk, prize="一对一", n_winners=1, closes_at=now + timedelta(1), moment=now)
+
+
+def fill_recommender(market: Market) -> None:
+    """Every plot and every table of the operator's page about the recommender."""
+    now, seller = timezone.now(), market.live.seller
+    scores = [
+        {"method": name, "ndcg@10": 0.2, "recall@10": 0.3, "coverage": 0.8, "fit_seconds": 2.5}
+        for name in ("popularity", "demographic_knn", "hybrid")
+    ]
+    ModelRunFactory(
+        finished_at=now,
+        method="hybrid",
+        scores=scores,
+        parameters={"weights": {"together": 1.0}},
+        figures={
+            "coverage": {"share": 0.8, "n_shown": 80, "n_courses": 100, "n_people": 500},
+            "newcomers": [{"known": 0, "ndcg@10": 0.13, "popularity": 0.1, "n": 77}],
+            "sellers": [{"seller": seller.pk, "share": 1.0, "n_places": 9, "n_courses": 6}],
+        },
+    )
+    ModelRunFactory(outcome=RunOutcome.FAILED, served=False, message="KeyError: 'a'" * 9)
+    ListExposure.objects.create(
+        day=timezone.localdate(), course=market.course, n_shown=9, n_explored=1
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,3 +139,26 @@ def test_no_page_scrolls_sideways_on_a_small_screen(
                 needed = page.evaluate("document.documentElement.scrollWidth")
 
                 assert needed <= width, f"{path} at {width} px needs {needed} px"
+
+
+# Both languages at both widths; the admin follows the scheme of the browser.
+@pytest.mark.parametrize(
+    ("width", "language", "scheme"),
+    [(390, "zh", "light"), (1440, "en", "light"), (390, "en", "dark")],
+)
+def test_the_overviews_of_the_admin_are_free_of_barriers_and_fit(
+    open_page, axe, live_server, market, width, language, scheme
+) -> None:
+    """Given a version that was scored, lists that were shown, and a fit that failed since."""
+    fill_recommender(market)
+    options = {"width": width, "language": language, "color_scheme": scheme, "bypass_csp": True}
+    page = open_page("/", person=OperatorFactory(), **options)
+    for path in ("/admin/", "/admin/analytics/modelrun/recommender/"):
+        page.goto(live_server.url + path)
+        expect(page.locator("[data-chart] svg")).to_have_count(page.locator("[data-chart]").count())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.evaluate(axe)
+
+        assert page.evaluate(RUN_AXE) == [], json.dumps([path, width, language, scheme])
+    assert page.locator("[data-chart]").count() == N_PLOTS
+    assert page.locator(".lc-alarm").count() == 1
