@@ -484,6 +484,7 @@ def _weights_panel(run: ModelRun | None) -> Panel:
     names = {
         "together": _("what goes together"),
         "next": _("what follows what"),
+        "pairs": _("what follows two courses together"),
         "content": _("content, for courses with few learners"),
         "people": _("people of similar age and occupation"),
         "interest": _("chosen fields"),

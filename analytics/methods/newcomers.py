@@ -12,7 +12,6 @@ from scipy import sparse
 from analytics.methods.interactions import Interactions
 from analytics.methods.ranking_evaluation import CUTOFF, ndcg_at
 from analytics.methods.recommenders.base import BaseRecommender, ItemFeatures
-from analytics.methods.recommenders.blocks import Ask
 from analytics.methods.recommenders.people import UserFeatures
 
 # How many entries of a newcomer are known: none, and at the hand's count up to where history wins.
@@ -77,11 +76,7 @@ def newcomer_scores(
 def prior_of(recommender: BaseRecommender) -> BaseRecommender:
     """What it says to somebody without a history, whatever they have done."""
     return recommender.with_blocks(
-        [
-            replace(block, fades=False)
-            for block in recommender.blocks_
-            if block.ask is not Ask.HISTORY
-        ]
+        [replace(block, fades=False) for block in recommender.blocks_ if not block.is_of_history]
     )
 
 

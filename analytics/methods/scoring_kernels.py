@@ -39,7 +39,7 @@ def compiled_loop(function: Callable) -> Any:
 
 @compiled_loop
 def _top_n_loop(  # type: ignore[no-untyped-def]
-    q_ptr, q_idx, q_val, m_ptr, m_idx, m_val, x_ptr, x_idx, allowed, items, scores
+    q_ptr, q_idx, q_val, m_ptr, m_idx, m_val, full_at, full, x_ptr, x_idx, allowed, items, scores
 ):
     n_items = len(allowed)
     n = items.shape[1]
@@ -49,14 +49,19 @@ def _top_n_loop(  # type: ignore[no-untyped-def]
         for place in range(q_ptr[user], q_ptr[user + 1]):
             value = q_val[place]
             feature = q_idx[place]
+            if full_at[feature] >= 0:
+                for item in range(n_items):
+                    row[item] += value * full[full_at[feature], item]
+                continue
             for entry in range(m_ptr[feature], m_ptr[feature + 1]):
                 row[m_idx[entry]] += value * m_val[entry]
         for place in range(x_ptr[user], x_ptr[user + 1]):
             row[x_idx[place]] = 0
         found = 0
+        least = np.float32(0)
         for item in range(n_items):
             score = row[item]
-            if score <= 0 or not allowed[item] or (found == n and score <= scores[user, n - 1]):
+            if score <= least or not allowed[item]:
                 continue
             place = found if found < n else n - 1
             while place > 0 and scores[user, place - 1] < score:
@@ -66,6 +71,8 @@ def _top_n_loop(  # type: ignore[no-untyped-def]
             scores[user, place] = score
             items[user, place] = item
             found = min(found + 1, n)
+            if found == n:
+                least = scores[user, n - 1]
 
 
 @compiled_loop
@@ -122,28 +129,6 @@ def _explain_loop(  # type: ignore[no-untyped-def]
                     by_cause[cause[q_idx[place]]] = 0
 
 
-@compiled_loop
-def _scores_at_loop(q_ptr, q_idx, q_val, m_ptr, m_idx, m_val, items, scores):  # type: ignore[no-untyped-def]
-    for user in range(len(q_ptr) - 1):
-        for k in range(items.shape[1]):
-            item = items[user, k]
-            if item < 0:
-                continue
-            total = np.float32(0)
-            for place in range(q_ptr[user], q_ptr[user + 1]):
-                low, high = m_ptr[q_idx[place]], m_ptr[q_idx[place] + 1]
-                end = high
-                while low < high:
-                    middle = (low + high) // 2
-                    if m_idx[middle] < item:
-                        low = middle + 1
-                    else:
-                        high = middle
-                if low < end and m_idx[low] == item:
-                    total += q_val[place] * m_val[low]
-            scores[user, k] = total
-
-
 def top_n(
     queries: sparse.csr_matrix,
     model: sparse.csr_matrix,
@@ -164,10 +149,13 @@ def top_n(
     if n == 0 or n_users == 0:
         return items, scores
 
+    full = full_rows(model) if use_numba else ()
+
     def compiled(block: slice) -> None:
         q, x = queries[block], masked[block]
         _top_n_loop(
-            *_parts(q), *_parts(model), x.indptr, x.indices, allowed, items[block], scores[block]
+            *(*csr_parts(q), *csr_parts(model), *full, x.indptr, x.indices, allowed),
+            *(items[block], scores[block]),
         )
 
     def plain(block: slice) -> None:
@@ -180,34 +168,10 @@ def top_n(
         items[block, :width] = np.where(values > 0, best, -1)
         scores[block, :width] = np.maximum(values, 0)
 
-    _in_blocks(compiled if use_numba else plain, n_users, is_parallel=use_numba)
+    in_blocks(
+        compiled if use_numba else plain, n_users, n_threads=n_processors() if use_numba else 1
+    )
     return items, scores
-
-
-def scores_at(
-    queries: sparse.csr_matrix,
-    model: sparse.csr_matrix,
-    items: np.ndarray,
-    *,
-    use_numba: bool = HAS_NUMBA,
-) -> np.ndarray:
-    """The scores of some items each (n_users, n), float32; 0 where items is -1.
-
-    The columns of each row of the model must be sorted.
-    """
-    scores = np.zeros(items.shape, dtype=np.float32)
-
-    def compiled(block: slice) -> None:
-        _scores_at_loop(*_parts(queries[block]), *_parts(model), items[block], scores[block])
-
-    def plain(block: slice) -> None:
-        dense = (queries[block] @ model).toarray()
-        found = np.take_along_axis(dense, np.maximum(items[block], 0), axis=1)
-        scores[block] = np.where(items[block] >= 0, found, 0)
-
-    if len(items):
-        _in_blocks(compiled if use_numba else plain, len(items), is_parallel=use_numba)
-    return scores
 
 
 def explain(
@@ -231,8 +195,8 @@ def explain(
 
     def compiled(block: slice) -> None:
         _explain_loop(
-            *_parts(queries[block]),
-            *_parts(model),
+            *csr_parts(queries[block]),
+            *csr_parts(model),
             group,
             cause,
             items[block],
@@ -261,18 +225,43 @@ def explain(
                     because[user, k] = causes[by_cause.argmax()]
 
     if len(items):
-        _in_blocks(compiled if use_numba else plain, len(items), is_parallel=use_numba)
+        in_blocks(
+            compiled if use_numba else plain,
+            len(items),
+            n_threads=n_processors() if use_numba else 1,
+        )
     return reasons, because
 
 
-def _parts(matrix: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def csr_parts(matrix: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return matrix.indptr, matrix.indices, matrix.data
 
 
-def _in_blocks(work: Callable[[slice], None], n_users: int, *, is_parallel: bool) -> None:
-    blocks = [slice(start, start + BLOCK) for start in range(0, n_users, BLOCK)]
-    n_threads = min(len(os.sched_getaffinity(0)), len(blocks)) if is_parallel else 1
-    if n_threads == 1:
+def full_rows(model: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """(full_at (n_features,) int32, rows (n_full, n_items) float32): the rows of which most is
+    there, such as those of popularity, are added several times as fast without their indices.
+
+    full_at is the place of each feature among rows, -1 for one that is not.
+    """
+    which = np.flatnonzero(np.diff(model.indptr) > model.shape[1] // 2)
+    full_at = np.full(model.shape[0], -1, dtype=np.int32)
+    full_at[which] = np.arange(len(which))
+    return full_at, model[which].toarray()
+
+
+def n_processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def in_blocks(
+    work: Callable[[slice], None], n: int, *, n_threads: int, size: int | None = None
+) -> None:
+    """Do the work for 0..n-1 in slices of a size, BLOCK by default, so many at once."""
+    size = size or BLOCK
+    blocks = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+    n_threads = min(n_threads, len(blocks))
+    if n_threads <= 1:
         for block in blocks:
             work(block)
         return

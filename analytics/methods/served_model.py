@@ -10,6 +10,7 @@ A web process that shows recommendations loads no other numeric library. The arr
 | rows_indptr, rows_indices, rows_data | csr (n_rows, n_items) | the blocks one above the other |
 | row_reason, row_item | (n_rows,) int8, int32 | a Reason; the item that a row stands for or -1 |
 | block_ask, block_start, block_weight, block_decay, block_fades, block_name | per block | `Block` |
+| pair_keys | (n_pairs,) int64 | PAIRS: lower index * n_items + higher, ascending |
 | prior_until | () float32 | weight of a history that needs no prior |
 | age_bands, people_offsets, people_sizes | | codes of a PEOPLE block: everybody, bands, ... |
 | alike, alike_median_age | (n_kinds, 3) float64, () | rows of an ALIKE block |
@@ -30,7 +31,9 @@ from analytics.methods.reasons import Reason
 FORMAT = 1
 N_REASONS = len(Reason) - 1
 # The numbers of `recommenders.blocks.Ask`, which a process that only serves does not import.
-HISTORY, PEOPLE, INTEREST, EVERYBODY, ALIKE = range(5)
+HISTORY, PEOPLE, INTEREST, EVERYBODY, ALIKE, PAIRS = range(6)
+# The newest entry is paired with so many before it.
+PAIR_REACH = 5
 LEAST_DECAYED = 1e-3
 # A model of so few cells (64 MB), or of which this share is filled, is kept as plain rows: a
 # fraction of the time for, at most, twice the memory.
@@ -49,8 +52,8 @@ _KINDS = {
     "block_start": "i", "block_weight": "f", "block_decay": "f", "block_fades": "b",
     "block_name": "U", "prior_until": "f", "age_bands": "f", "people_offsets": "i",
     "people_sizes": "i", "alike": "f", "alike_median_age": "f", "popular": "f",
-    "n_learners": "i", "n_people": "i", "similar_indptr": "i", "similar_indices": "i",
-    "similar_data": "f",
+    "n_learners": "i", "n_people": "i", "pair_keys": "i", "similar_indptr": "i",
+    "similar_indices": "i", "similar_data": "f",
 }  # fmt: skip
 
 
@@ -60,8 +63,8 @@ class BadArrays(ValueError):
 
 @dataclass(frozen=True)
 class History:
-    """What one person did: items (k,) int32 each once, weight (k,) float32, age (k,) int32, the
-    number of entries that came strictly later."""
+    """What one person did, oldest first: items (k,) int32 each once, weight (k,) float32, age (k,)
+    int32, the number of entries that came strictly later."""
 
     items: np.ndarray
     weight: np.ndarray
@@ -108,12 +111,13 @@ class Part:
 class _Picked:
     """Rows that a person picks, and how much each weighs: (k,) int64, float32.
 
-    Of a model that is not kept as plain rows also their entries one row after the other: column,
-    value, and the place in rows; else none.
+    The first n_plain of them are kept as plain rows. Of the others also their entries one row
+    after the other: column, value, and the place in rows.
     """
 
     rows: np.ndarray
     values: np.ndarray
+    n_plain: int
     columns: np.ndarray
     data: np.ndarray
     places: np.ndarray
@@ -136,8 +140,9 @@ class ServedModel:
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Raises BadArrays."""
-        _check(arrays)
-        self.arrays = dict(arrays)
+        # Files of older releases have no pairs.
+        self.arrays = {"pair_keys": _NONE, **arrays}
+        _check(self.arrays)
         self.n_items = len(arrays["course_ids"])
         self.course_ids: np.ndarray = arrays["course_ids"]
         self.category_ids: np.ndarray = arrays["category_ids"]
@@ -211,13 +216,12 @@ class ServedModel:
 
     def _scores(self, picked: _Picked) -> np.ndarray:
         scores = np.zeros(self.n_items, dtype=np.float32)
-        if self._dense is None:
+        if len(picked.columns):
             weighed = picked.data * picked.values[picked.places]
             scores += np.bincount(picked.columns, weights=weighed, minlength=self.n_items)
-            return scores
         # Not by a matrix product, which wakes threads that other requests need more.
-        for at in range(0, len(picked.rows), AT_ONCE):
-            some = slice(at, at + AT_ONCE)
+        for at in range(0, picked.n_plain, AT_ONCE):
+            some = slice(at, min(at + AT_ONCE, picked.n_plain))
             scores += np.einsum("i,ij->j", picked.values[some], self._dense[picked.rows[some]])
         return scores
 
@@ -234,10 +238,10 @@ class ServedModel:
 
     def _parts(self, picked: _Picked, items: np.ndarray) -> np.ndarray:
         """What each picked row gives to each of some items: (n_picked, len(items)) float32."""
-        if self._dense is not None:
-            parts = self._dense[picked.rows[:, None], items]
-        else:
-            parts = np.zeros((len(picked.rows), len(items)), dtype=np.float32)
+        parts = np.zeros((len(picked.rows), len(items)), dtype=np.float32)
+        if picked.n_plain:
+            parts[: picked.n_plain] = self._dense[picked.rows[: picked.n_plain, None], items]
+        if len(picked.columns):
             place = np.full(self.n_items, -1, dtype=np.int64)
             place[items] = np.arange(len(items))
             at = place[picked.columns]
@@ -292,15 +296,18 @@ class ServedModel:
             )
         return found
 
-    def _unpacked(self) -> np.ndarray | None:
-        """The model as plain rows, where it is small or full enough for that."""
+    def _unpacked(self) -> np.ndarray:
+        """(n_plain, n_items): the rows before those of pairs, where they are few or full enough to
+        be kept plain, else none. Pairs are many, and each has few entries."""
         indptr, indices = self.arrays["rows_indptr"], self.arrays["rows_indices"]
-        n_rows = len(indptr) - 1
-        n_cells = n_rows * self.n_items
-        if n_cells > MOST_CELLS and len(indices) < LEAST_FULL * n_cells:
-            return None
+        of_pairs = self.arrays["block_start"][:-1][self.arrays["block_ask"] == PAIRS]
+        n_rows = int(of_pairs.min(initial=len(indptr) - 1))
+        n_cells, n_entries = n_rows * self.n_items, int(indptr[n_rows])
+        if n_cells > MOST_CELLS and n_entries < LEAST_FULL * n_cells:
+            n_rows = n_entries = 0
         dense = np.zeros((n_rows, self.n_items), dtype=np.float32)
-        dense[np.repeat(np.arange(n_rows), np.diff(indptr)), indices] = self.arrays["rows_data"]
+        rows = np.repeat(np.arange(n_rows), np.diff(indptr[: n_rows + 1]))
+        dense[rows, indices[:n_entries]] = self.arrays["rows_data"][:n_entries]
         return dense
 
     def _picked(self, history: History, person: Person) -> _Picked:
@@ -315,6 +322,8 @@ class ServedModel:
                 kept = history.age < len(block.powers)
                 picked = history.items[kept]
                 value = history.weight[kept] * block.powers[history.age[kept]]
+            elif block.ask == PAIRS:
+                picked, value = self._pairs(history, block.powers)
             elif block.ask == EVERYBODY:
                 picked, value = _FIRST, _ONE
             elif block.ask == INTEREST:
@@ -332,10 +341,11 @@ class ServedModel:
             values.append(value * block.weight)
         picked_rows = np.concatenate(rows) if rows else np.empty(0, np.int64)
         weights = np.concatenate(values) if values else np.empty(0, np.float32)
-        if self._dense is not None:
-            return _Picked(picked_rows, weights, _NONE, _NONE, _NONE)
+        n_plain = int((picked_rows < len(self._dense)).sum())
+        if n_plain == len(picked_rows):
+            return _Picked(picked_rows, weights, n_plain, _NONE, _NONE, _NONE)
         indptr = self.arrays["rows_indptr"]
-        firsts, lasts = indptr[picked_rows], indptr[picked_rows + 1]
+        firsts, lasts = indptr[picked_rows[n_plain:]], indptr[picked_rows[n_plain:] + 1]
         spans = [
             slice(first, last) for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)
         ]
@@ -343,10 +353,24 @@ class ServedModel:
         return _Picked(
             picked_rows,
             weights,
+            n_plain,
             np.concatenate([columns[:0], *(columns[span] for span in spans)]),
             np.concatenate([data[:0], *(data[span] for span in spans)]),
-            np.repeat(np.arange(len(picked_rows)), lasts - firsts),
+            np.repeat(np.arange(n_plain, len(picked_rows)), lasts - firsts),
         )
+
+    def _pairs(self, history: History, powers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and values of the newest entry with each of the few before it."""
+        before = slice(-2, -2 - PAIR_REACH, -1)
+        newest, others = history.items[-1:].astype(np.int64), history.items[before]
+        low, high = np.minimum(newest, others), np.maximum(newest, others)
+        wanted = low * self.n_items + high
+        keys = self.arrays["pair_keys"]
+        place = np.searchsorted(keys, wanted)
+        is_there = place < len(keys)
+        is_there[is_there] = keys[place[is_there]] == wanted[is_there]
+        value = history.weight[-1:] * history.weight[before] * powers[: len(others)]
+        return place[is_there], value[is_there]
 
     def _codes(self, person: Person) -> np.ndarray:
         band = -1
@@ -404,9 +428,9 @@ def _check(arrays: Mapping[str, np.ndarray]) -> None:
         raise BadArrays(f"alike has the shape {arrays['alike'].shape}, not (n, 3)")
     if float(arrays["prior_until"]) <= 0:
         raise BadArrays("prior_until must be above 0")
-    for name in ("course_ids", "category_ids"):
+    for name in ("course_ids", "category_ids", "pair_keys"):
         if arrays[name].ndim != 1 or (np.diff(arrays[name]) <= 0).any():
-            raise BadArrays(f"{name} must be sorted, each id once")
+            raise BadArrays(f"{name} must be sorted, each once")
     _check_csr(arrays, "rows", n_rows, n_items)
     _check_csr(arrays, "similar", n_items, n_items)
     starts = arrays["block_start"]
@@ -414,7 +438,7 @@ def _check(arrays: Mapping[str, np.ndarray]) -> None:
         raise BadArrays("block_start does not cover the rows")
     _check_range(arrays, "row_reason", 0, N_REASONS)
     _check_range(arrays, "row_item", -1, n_items)
-    _check_range(arrays, "block_ask", 0, ALIKE + 1)
+    _check_range(arrays, "block_ask", 0, PAIRS + 1)
     _check_blocks(arrays)
 
 
@@ -427,6 +451,7 @@ def _check_blocks(arrays: Mapping[str, np.ndarray]) -> None:
         INTEREST: len(arrays["category_ids"]),
         EVERYBODY: 1,
         ALIKE: len(arrays["alike"]),
+        PAIRS: len(arrays["pair_keys"]),
     }
     for ask, size in zip(arrays["block_ask"], np.diff(arrays["block_start"]), strict=True):
         if size < needed[int(ask)]:

@@ -31,7 +31,7 @@ from analytics.pipelines.recommend import (
 Row = dict[str, Any]
 
 # The parts of the hybrid that know only who took what, and when.
-COLLABORATIVE = ("together", "next")
+COLLABORATIVE = ("together", "next", "pairs")
 FEWER_THAN = 10
 SHARE_OF_NEWCOMERS = 0.1
 # The catalogue's own courses with few learners are as a rule too few to tell anything: of some

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from analytics.methods.interactions import Interactions
 from analytics.methods.reasons import Reason
 from analytics.methods.recommenders.blocks import Ask, Block
+from analytics.methods.recommenders.pairs import pair_queries
 from analytics.methods.recommenders.people import PeopleCodes, UserFeatures
 from analytics.methods.scoring_kernels import explain, top_n
 
@@ -227,6 +228,9 @@ class BaseRecommender(BaseEstimator):
             "block_decay": np.array([block.decay for block in blocks], dtype=np.float32),
             "block_fades": np.array([block.fades for block in blocks], dtype=bool),
             "block_name": np.array([block.name for block in blocks], dtype="<U16"),
+            "pair_keys": next(
+                (block.keys for block in blocks if block.keys is not None), np.empty(0, np.int64)
+            ),
             "prior_until": np.array(PRIOR_UNTIL, dtype=np.float32),
             **self.people_.arrays(),
             "popular": (sums / max(sums.max(initial=0), 1e-9)).astype(np.float32),
@@ -306,6 +310,8 @@ def asked_of(
             if block.decay not in histories:
                 histories[block.decay] = history_queries(interactions, users, decay=block.decay)
             query = histories[block.decay]
+        elif block.keys is not None:
+            query = pair_queries(interactions, users, block.keys, decay=block.decay)
         elif block.ask == Ask.EVERYBODY:
             query = sparse.csr_matrix(np.ones((len(users), 1), dtype=np.float32))
         else:

@@ -8,7 +8,7 @@ web process (`analytics.methods.served_model`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -22,6 +22,8 @@ class Ask(IntEnum):
     PEOPLE: rows are codes of age band, gender and occupation, the first one of everybody.
     INTEREST: one row per category; the chosen ones in equal shares.
     EVERYBODY: one row.
+    PAIRS: rows are pairs of items; the newest entry with each of the few before it, their weights
+    times decay ** (distance - 1).
     ALIKE: one row per kind of person; the nearest by (age, gender, occupation).
     """
 
@@ -30,6 +32,7 @@ class Ask(IntEnum):
     INTEREST = 2
     EVERYBODY = 3
     ALIKE = 4
+    PAIRS = 5
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Block:
     reason: (n_rows,) int8, a Reason; item: (n_rows,) int32, the item that a row stands for, -1
     for none. weight: of the block in the sum. decay: per entry of the history that came later
     (0: the newest only). fades: whether the block is gone once a history weighs `prior_until`.
+    keys: (n_rows,) int64 of PAIRS, ascending, see `pair_kernels`.
     """
 
     name: str
@@ -49,6 +53,12 @@ class Block:
     weight: float = 1.0
     decay: float = 1.0
     fades: bool = False
+    keys: np.ndarray | None = None
+
+    @property
+    def is_of_history(self) -> bool:
+        """Whether it asks for what the person did, not for who they are."""
+        return self.ask in (Ask.HISTORY, Ask.PAIRS)
 
 
 def item_block(
@@ -65,6 +75,15 @@ def item_block(
         weight=weight,
         decay=decay,
     )
+
+
+def discounted(block: Block, factors: np.ndarray) -> Block:
+    """The block with the columns of what the history says multiplied by factors (n_items,)."""
+    if not block.is_of_history:
+        return block
+    rows = block.rows.copy()
+    rows.data *= factors[rows.indices]
+    return replace(block, rows=rows)
 
 
 def plain_block(

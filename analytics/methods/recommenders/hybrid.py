@@ -13,7 +13,13 @@ from scipy import sparse
 from analytics.methods.interactions import Interactions
 from analytics.methods.reasons import Reason
 from analytics.methods.recommenders.base import BaseRecommender, ItemFeatures
-from analytics.methods.recommenders.blocks import Ask, Block, item_block, plain_block
+from analytics.methods.recommenders.blocks import (
+    Ask,
+    Block,
+    discounted,
+    item_block,
+    plain_block,
+)
 from analytics.methods.recommenders.content import ContentKNNRecommender
 from analytics.methods.recommenders.item_knn import ItemKNNRecommender
 from analytics.methods.recommenders.item_models import (
@@ -21,15 +27,22 @@ from analytics.methods.recommenders.item_models import (
     next_item_models,
     sequential_rules,
 )
+from analytics.methods.recommenders.pairs import PairCounts, frequent_pairs, pair_block
 from analytics.methods.recommenders.people import PeopleCodes, UserFeatures
 from analytics.methods.recommenders.popularity import popularity
-from analytics.methods.recommenders.products import Counting, ItemProducts, count_products
+from analytics.methods.recommenders.products import (
+    Counting,
+    ItemProducts,
+    count_followers,
+    count_products,
+)
 from analytics.methods.recommenders.tuning import (
     HeldOut,
     MixScore,
     Rated,
     hold_out_newest,
     most_at_hardly_a_loss,
+    popularity_discount,
     search_weights,
 )
 
@@ -38,6 +51,7 @@ from analytics.methods.recommenders.tuning import (
 START_WEIGHTS = {
     "together": 0.5,
     "next": 1.0,
+    "pairs": 1.0,
     "content": 0.15,
     "people": 0.05,
     "interest": 0.1,
@@ -45,8 +59,11 @@ START_WEIGHTS = {
     "popular": 0.02,
 }
 # A part that a newcomer needs is never switched off by people who have a history.
-OPTIONAL = ("together", "next", "week")
+OPTIONAL = ("together", "next", "pairs", "week")
+# These need an order.
+ORDERED = ("next", "pairs")
 HALF_LIVES = (1.5, 3.0, 8.0, 100.0)
+DISCOUNTS = (0.03, 0.06, 0.1, 0.15)
 # By how much content may weigh more than is best on the average, for courses with few learners, and
 # which share of the score may be lost by it.
 CARRY_FACTORS = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
@@ -63,25 +80,29 @@ class HybridRecommender(BaseRecommender):
 
     together: EASE, or item-kNN past max_dense_items; next: regression of the next item on the
     decayed history and on its newest item, or rules of what follows what past max_next_items, or
-    nothing where no order is known; content: content kNN, similarities squared, the less the more
+    nothing where no order is known; pairs: what follows two courses taken near each other, where
+    next is a regression; content: content kNN, similarities squared, the less the more
     learners a course has; people: ridge regression on age band, gender and occupation, and
     interest: what is popular in the chosen categories, both gone once a history weighs
     PRIOR_UNTIL; week: what was popular in the last seven days; popular: what fills the rest.
 
-    The weights, and the half-life of the history for `together`, are searched on the newest item
-    of at most n_tuned users (a third of all, where there are few), which the models of the search
-    have not seen; then all is fitted on everything. Whether the order tells anything is found out
-    by the same search: where it does not, the parts that need it end at 0.
+    What is said by the history weighs less the more learners a course has (`popularity_discount`).
+
+    The weights, that discount and the half-life of the history for `together` are searched on the
+    newest item of at most n_tuned users (a third of all, where there are few), which the models of
+    the search have not seen; then all is fitted on everything. Whether the order tells anything is
+    found out by the same search: where it does not, the parts that need it end at 0.
 
     n_neighbors: neighbours kept per item and model. l2, next_l2: ridge penalties. next_decay,
     window, tail: see `products.Counting`. max_dense_items, max_next_items: above them nothing
     items x items is dense for that part (four float32 matrices are held for the latter: 1 GB at
     8,000). tune_seconds: what the search may take; it is shorter where nothing gains any more, so
-    that a fit can be repeated. weights, half_life: fixed ones instead of the search. backend,
-    n_workers: where counts are made. random_state: who is held out in the search.
+    that a fit can be repeated. weights, half_life, discount: fixed ones instead of the search.
+    backend, n_workers: where counts are made. random_state: who is held out in the search.
 
-    Attributes: those of BaseRecommender; weights_ (part to weight); half_life_ (entries); tuning_
-    (dict: ndcg@10 on the held-out histories, seconds, steps, is_ordered; empty without a search).
+    Attributes: those of BaseRecommender; weights_ (part to weight); half_life_ (entries);
+    discount_; tuning_ (dict: ndcg@10 on the held-out histories, seconds, steps, is_ordered; empty
+    without a search).
     """
 
     def __init__(
@@ -99,6 +120,7 @@ class HybridRecommender(BaseRecommender):
         tune_seconds: float = 2.0,
         weights: dict[str, float] | None = None,
         half_life: float | None = None,
+        discount: float | None = None,
         backend: str = "threading",
         n_workers: int = -1,
         random_state: int = 42,
@@ -115,18 +137,21 @@ class HybridRecommender(BaseRecommender):
         self.tune_seconds = tune_seconds
         self.weights = weights
         self.half_life = half_life
+        self.discount = discount
         self.backend = backend
         self.n_workers = n_workers
         self.random_state = random_state
 
     def tuned_parameters(self) -> dict[str, Any]:
-        return {"weights": self.weights_, "half_life": self.half_life_}
+        return {
+            "weights": self.weights_,
+            "half_life": self.half_life_,
+            "discount": self.discount_,
+        }
 
     def _fit(
         self, interactions: Interactions, users: UserFeatures, items: ItemFeatures
     ) -> list[Block]:
-        content = ContentKNNRecommender(n_neighbors=50).fit(interactions, item_features=items)
-        content_rows = content.model_
         self.weights_ = dict(START_WEIGHTS)
         if self.weights is not None:
             self.weights_ = {**dict.fromkeys(START_WEIGHTS, 0.0), **self.weights}
@@ -134,31 +159,43 @@ class HybridRecommender(BaseRecommender):
         self.tuning_: dict[str, Any] = {}
         if self.half_life is None and not interactions.is_ordered:
             self.half_life_ = HALF_LIVES[-1]
-        everybody = np.arange(interactions.n_users)
-        if self.weights is not None:
-            products = self._products(interactions, everybody)
-        else:
+        self.discount_ = self.discount or 0.0
+        n_held = max(interactions.n_users // 3, FEWEST_TO_TUNE)
+        held = hold_out_newest(
+            interactions,
             # Of a small market most must stay, or the search would tune a model that knows nothing.
-            held = hold_out_newest(
-                interactions,
-                n=min(self.n_tuned, max(interactions.n_users // 3, FEWEST_TO_TUNE)),
-                random_state=self.random_state,
-            )
-            # The others are counted once, for the search and for the fit.
-            products = self._products(interactions, np.setdiff1d(everybody, held.users))
-            if len(held.users) >= FEWEST_TO_TUNE:
-                seen = _added(self._products(held.rest, np.arange(len(held.users))), products)
-                rest = interactions.keep(held.is_kept)
-                self._tune(self._blocks(rest, seen, content_rows, items), held)
-            products = _added(products, self._products(interactions, held.users))
-        blocks = self._blocks(interactions, products, content_rows, items)
+            n=min(self.n_tuned, n_held) if self.weights is None else 0,
+            random_state=self.random_state,
+        )
+        # The others are counted once, for the search and for the fit.
+        others = np.setdiff1d(np.arange(interactions.n_users), held.users)
+        products = self._products(interactions, others)
+        content = ContentKNNRecommender(n_neighbors=50).fit(interactions, item_features=items)
+        pairs = None
+        if len(held.users) >= FEWEST_TO_TUNE:
+            known = np.arange(len(held.users))
+            seen = self._products(held.rest, known, into=products and products.copy())
+            pairs = self._pairs(interactions, others, _pairs_of(seen))
+            of_rest = self._pairs(held.rest, known, pairs.keys)
+            rest = interactions.keep(held.is_kept)
+            blocks = self._blocks(rest, seen, pairs + of_rest, content.model_, items)
+            self._tune(blocks, held, np.bincount(rest.indices, minlength=rest.n_items))
+        products = self._products(interactions, held.users, into=products)
+        if pairs is None:
+            pairs = self._pairs(interactions, others, _pairs_of(products))
+        pairs += self._pairs(interactions, held.users, pairs.keys)
+        blocks = self._blocks(interactions, products, pairs, content.model_, items)
+        learners = np.bincount(interactions.indices, minlength=interactions.n_items)
+        factors = popularity_discount(learners, self.discount_)
         return [
-            replace(block, weight=self.weights_[block.name])
+            discounted(replace(block, weight=self.weights_[block.name]), factors)
             for block in blocks
             if self.weights_[block.name] > 0
         ]
 
-    def _products(self, interactions: Interactions, users: np.ndarray) -> ItemProducts | None:
+    def _products(
+        self, interactions: Interactions, users: np.ndarray, *, into: ItemProducts | None = None
+    ) -> ItemProducts | None:
         if interactions.n_items > self.max_dense_items:
             return None
         # Of some users none may have an order while others have.
@@ -171,12 +208,20 @@ class HybridRecommender(BaseRecommender):
             backend=self.backend,
             n_workers=self.n_workers,
         )
-        return count_products(interactions, users, how)
+        return count_products(interactions, users, how, into=into)
+
+    def _pairs(self, interactions: Interactions, users: np.ndarray, keys: np.ndarray) -> PairCounts:
+        if not len(keys):
+            nothing = sparse.csr_matrix((0, interactions.n_items), dtype=np.float32)
+            return PairCounts(keys, nothing)
+        how = Counting(backend=self.backend, n_workers=self.n_workers)
+        return PairCounts(keys, count_followers(interactions, users, how, keys))
 
     def _blocks(
         self,
         interactions: Interactions,
         products: ItemProducts | None,
+        pairs: PairCounts,
         content: sparse.csr_matrix,
         items: ItemFeatures,
     ) -> list[Block]:
@@ -204,7 +249,11 @@ class HybridRecommender(BaseRecommender):
         carried = sparse.csr_matrix(content.power(2) @ fading, dtype=np.float32)
         carried.sort_indices()
         blocks.append(item_block("content", carried, reason=Reason.CONTENT, decay=0.8))
-        return blocks + self._priors(interactions, items)
+        blocks += self._priors(interactions, items)
+        if products is not None and products.pairs is not None:
+            # The last one: its rows are many, and one person needs few of them.
+            blocks.append(pair_block("pairs", pairs, products.pairs, n_learners))
+        return blocks
 
     def _priors(self, interactions: Interactions, items: ItemFeatures) -> list[Block]:
         popular = popularity(interactions)
@@ -224,8 +273,8 @@ class HybridRecommender(BaseRecommender):
         rows = sparse.csr_matrix(popular[None, :])
         return [*blocks, plain_block("popular", Ask.EVERYBODY, rows, reason=Reason.POPULAR)]
 
-    def _tune(self, blocks: list[Block], held: HeldOut) -> None:
-        """Search weights_ and half_life_ on entries kept from the blocks."""
+    def _tune(self, blocks: list[Block], held: HeldOut, n_learners: np.ndarray) -> None:
+        """Search weights_, half_life_ and discount_ on entries kept from the blocks."""
         began = time.monotonic()
         may_be_ordered = self.interactions_.is_ordered
         is_searched = self.half_life is None and may_be_ordered
@@ -245,12 +294,13 @@ class HybridRecommender(BaseRecommender):
             held,
             self.people_,
             {**{name: w for name, w in start.items() if name != "together"}, first: 1.0},
+            n_learners=n_learners,
         )
 
-        def mixed(half_life: float, weights: Mapping[str, float]) -> Rated:
+        def mixed(half_life: float, weights: Mapping[str, float], discount: float = 0.0) -> Rated:
             named = dict(weights)
             named[f"together {half_life}"] = named.pop("together")
-            return score(named)
+            return score(named, discount)
 
         # Newer courses can tell more than older ones only where the order says something. Asked
         # of this part alone: beside others a half-life also changes how much it weighs.
@@ -262,10 +312,10 @@ class HybridRecommender(BaseRecommender):
         )
         self.half_life_ = best if is_ordered else longest
         if not is_ordered:
-            start["next"] = 0.0
+            start |= {name: 0.0 for name in ORDERED if name in start}
 
         def of_weights(weights: Mapping[str, float]) -> Rated:
-            return mixed(self.half_life_, weights)
+            return mixed(self.half_life_, weights, self.discount_)
 
         found = search_weights(
             of_weights,
@@ -273,20 +323,28 @@ class HybridRecommender(BaseRecommender):
             optional=OPTIONAL,
             seconds=self.tune_seconds,
         )
+        if self.discount is None:
+            leading = of_weights(found)
+            for discount in DISCOUNTS:
+                rated = mixed(self.half_life_, found, discount)
+                if rated.gain_over(leading) > 0:
+                    leading, self.discount_ = rated, discount
         found = most_at_hardly_a_loss(of_weights, found, "content", CARRY_FACTORS, loss=CARRY_LOSS)
         self.weights_ = {**dict.fromkeys(START_WEIGHTS, 0.0), **found}
         named = dict(found)
         named[f"together {self.half_life_}"] = named.pop("together")
         self.tuning_ = {
-            "ndcg@10": score.of_whole_histories(named),
+            "ndcg@10": score.of_whole_histories(named, self.discount_),
             "seconds": round(time.monotonic() - began, 3),
             "steps": score.n_steps,
             "is_ordered": is_ordered,
         }
 
 
-def _added(one: ItemProducts | None, other: ItemProducts | None) -> ItemProducts | None:
-    return None if one is None or other is None else one.add(other)
+def _pairs_of(products: ItemProducts | None) -> np.ndarray:
+    if products is None or products.pairs is None:
+        return np.empty(0, dtype=np.int64)
+    return frequent_pairs(products.pairs)
 
 
 def _week_row(interactions: Interactions) -> np.ndarray:

@@ -4,13 +4,17 @@ of some 2,000 the measured loss of NDCG@10 is below 0.001."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
-from scipy import linalg, sparse
-from scipy.linalg import lapack
+from scipy import sparse
+from scipy.linalg import blas, lapack
 
 from analytics.methods.count_kernels import NextProducts
 from analytics.methods.interactions import Interactions
 from analytics.methods.recommenders.base import strongest_per_row
+from analytics.methods.scoring_kernels import n_processors
 
 
 def closed_form(together: np.ndarray, *, l2: float, k: int) -> sparse.csr_matrix:
@@ -21,13 +25,14 @@ def closed_form(together: np.ndarray, *, l2: float, k: int) -> sparse.csr_matrix
     as it is.
     """
     inverse = _ridge_inverse(together.copy(), l2)
-    diagonal = inverse.diagonal().copy()
-    blocks = []
-    for block in _row_blocks(len(inverse)):
-        rows = -inverse[block] / diagonal
+    diagonal = -inverse.diagonal()
+
+    def weights(block: slice) -> np.ndarray:
+        rows = inverse[block] / diagonal
         rows[np.arange(len(rows)), np.arange(block.start, block.start + len(rows))] = 0
-        blocks.append(strongest_per_row(rows, k))
-    return sparse.vstack(blocks, format="csr")
+        return rows
+
+    return _strongest(weights, len(inverse), k)
 
 
 def next_item_models(
@@ -45,20 +50,30 @@ def next_item_models(
         nothing = sparse.csr_matrix(products.slow.shape, dtype=np.float32)
         return nothing, nothing.copy()
     newest = products.newest + np.float32(_penalty(products.newest, l2))
-    scaled = products.slow_newest / newest
-    rest = products.slow - scaled @ products.slow_newest.T
+    root = products.slow_newest / np.sqrt(newest)
+    rest = blas.ssyrk(-1.0, root.T, beta=1.0, c=products.slow.T, trans=1, lower=1)
     rest[np.diag_indices_from(rest)] += _penalty(products.slow.diagonal(), l2)
-    try:
-        factor = linalg.cho_factor(rest, lower=True, overwrite_a=True, check_finite=False)
-    except linalg.LinAlgError as error:
-        raise ArithmeticError(f"the products of earlier entries: {error}") from error
-    slow = linalg.cho_solve(
-        factor,
-        products.slow_next - scaled @ products.newest_next,
-        overwrite_b=True,
-        check_finite=False,
+    factor, failed = lapack.spotrf(rest, lower=1, overwrite_a=1)
+    if failed:
+        raise ArithmeticError(f"the products of earlier entries are not positive ({failed})")
+    root /= np.sqrt(newest)
+    # Not by numpy's own product: it comes with a BLAS of its own, whose threads and those of this
+    # one would wait for work on each other's processors.
+    wanted = blas.sgemm(
+        -1.0,
+        root.T,
+        products.newest_next.T,
+        beta=1.0,
+        c=np.array(products.slow_next, order="F"),
+        trans_a=1,
+        trans_b=1,
+        overwrite_c=1,
     )
-    last = (products.newest_next - products.slow_newest.T @ slow) / newest[:, None]
+    slow, failed = lapack.spotrs(factor, wanted, lower=1, overwrite_b=1)
+    if failed:
+        raise ArithmeticError(f"the products of earlier entries have no solution ({failed})")
+    last = np.asfortranarray(products.newest_next / newest[:, None])
+    last = blas.sgemm(-1.0, root.T, slow, beta=1.0, c=last, overwrite_c=1)
     for rows in (slow, last):
         np.fill_diagonal(rows, 0)
     return strongest_of(slow, k), strongest_of(last, k)
@@ -90,8 +105,16 @@ def sequential_rules(
 
 def strongest_of(rows: np.ndarray | sparse.csr_matrix, k: int) -> sparse.csr_matrix:
     """`strongest_per_row` in blocks, so that what it needs beside the rows stays small."""
-    blocks = [strongest_per_row(rows[block], k) for block in _row_blocks(rows.shape[0])]
-    return sparse.vstack(blocks, format="csr")
+    return _strongest(lambda block: rows[block], rows.shape[0], k)
+
+
+def _strongest(
+    rows_of: Callable[[slice], np.ndarray | sparse.csr_matrix], n: int, k: int
+) -> sparse.csr_matrix:
+    blocks = _row_blocks(n)
+    with ThreadPoolExecutor(n_processors()) as pool:
+        found = pool.map(lambda block: strongest_per_row(rows_of(block), k), blocks)
+        return sparse.vstack(list(found), format="csr")
 
 
 def _penalty(diagonal: np.ndarray, l2: float) -> float:

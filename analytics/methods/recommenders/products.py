@@ -7,17 +7,25 @@ and the order in which they are added up are the same everywhere, and so are the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import operator
 from dataclasses import dataclass
+from functools import reduce
+from typing import Self
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
+from scipy import sparse
 
-from analytics.methods.count_kernels import NextProducts, next_products, together_products
+from analytics.methods.count_kernels import NextProducts, add_next, add_together
 from analytics.methods.interactions import Interactions
+from analytics.methods.pair_kernels import add_support, pair_followers
+from analytics.methods.scoring_kernels import n_processors
+from analytics.methods.served_model import PAIR_REACH
 
 # Learners per part: few enough for float32 to count exactly, enough to be worth a worker.
 PART = 20_000
+
+Histories = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -25,13 +33,15 @@ class Counting:
     """What is counted and where.
 
     decay, window: of earlier entries in the regression of the next; tail: weight of a row per
-    entry that is later than its own. backend: one of joblib's (threading, loky, dask);
-    n_workers: at once, -1 for one per processor.
+    entry that is later than its own. reach, ahead: see `pair_kernels`. backend: one of joblib's
+    (threading, loky, dask); n_workers: at once, -1 for one per processor.
     """
 
     decay: float = 0.85
     window: int = 30
     tail: float = 0.93
+    reach: int = PAIR_REACH
+    ahead: tuple[float, ...] = (1.0, 0.8, 0.64)
     has_next: bool = True
     backend: str = "threading"
     n_workers: int = -1
@@ -39,47 +49,85 @@ class Counting:
 
 @dataclass(frozen=True)
 class ItemProducts:
-    """together (n_items, n_items) float32: X'X of the histories; following: see `NextProducts`,
-    None where the order is unknown or the catalogue too large for it."""
+    """together (n_items, n_items) float32: X'X of the histories; following: see `NextProducts`;
+    pairs (n_items, n_items) float32: see `add_support`. Both are None where the order is unknown
+    or the catalogue too large for it."""
 
     together: np.ndarray
     following: NextProducts | None
+    pairs: np.ndarray | None
 
-    def add(self, other: ItemProducts) -> ItemProducts:
-        """Take the sums of the other in, in the memory of these."""
+    @classmethod
+    def zeros(cls, n_items: int, *, has_next: bool) -> Self:
+        square = (n_items, n_items)
+        return cls(
+            together=np.zeros(square, dtype=np.float32),
+            following=NextProducts.zeros(n_items) if has_next else None,
+            pairs=np.zeros(square, dtype=np.float32) if has_next else None,
+        )
+
+    def copy(self) -> ItemProducts:
+        following = self.following and NextProducts(*(one.copy() for one in self.following))
+        pairs = None if self.pairs is None else self.pairs.copy()
+        return ItemProducts(self.together.copy(), following, pairs)
+
+    def add(self, other: ItemProducts) -> None:
+        """Take the sums of the other in."""
         np.add(self.together, other.together, out=self.together)
         for mine, theirs in zip(self.following or (), other.following or (), strict=True):
             np.add(mine, theirs, out=mine)
-        return self
+        if self.pairs is not None and other.pairs is not None:
+            np.add(self.pairs, other.pairs, out=self.pairs)
 
 
-def count_products(interactions: Interactions, users: np.ndarray, how: Counting) -> ItemProducts:
-    """The products of the given users (n_users,), part by part."""
-    parts = [
-        _histories(interactions, users[start : start + PART])
-        for start in range(0, max(len(users), 1), PART)
-    ]
-    if len(parts) == 1:
-        return _products(*parts[0], interactions.n_items, how)
+def count_products(
+    interactions: Interactions,
+    users: np.ndarray,
+    how: Counting,
+    *,
+    into: ItemProducts | None = None,
+) -> ItemProducts:
+    """The products of the given users (n_users,), part by part, added to those of others in
+    `into`, or to nothing."""
+    n_items = interactions.n_items
+    total = into or ItemProducts.zeros(n_items, has_next=how.has_next)
+    parts = _parts(interactions, users)
+    if how.backend == "threading":
+        # One part after the other, its items in threads: what each needs is in memory only once.
+        n_threads = n_processors() if how.n_workers < 1 else how.n_workers
+        for part in parts:
+            _add_products(total, *part, how, n_threads=n_threads)
+        return total
     with parallel_config(backend=how.backend, n_jobs=how.n_workers):
         found = Parallel(return_as="generator", pre_dispatch="n_jobs")(
-            delayed(_products)(*part, interactions.n_items, how) for part in parts
+            delayed(_products)(*part, n_items, how) for part in parts
         )
-        return _summed(found)
-
-
-def _summed(found: Iterable[ItemProducts]) -> ItemProducts:
-    """The sum in the order of the parts."""
-    parts = iter(found)
-    total = next(parts)
-    for part in parts:
-        total.add(part)
+        for one in found:
+            total.add(one)
     return total
 
 
-def _histories(
-    interactions: Interactions, users: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def count_followers(
+    interactions: Interactions, users: np.ndarray, how: Counting, keys: np.ndarray
+) -> sparse.csr_matrix:
+    """What follows the pairs of these keys (n_pairs,), sorted, in the histories of the given users
+    (n_users,): see `pair_followers`."""
+    with parallel_config(backend=how.backend, n_jobs=how.n_workers):
+        found = Parallel(return_as="generator", pre_dispatch="n_jobs")(
+            delayed(_followers)(*part, interactions.n_items, how, keys)
+            for part in _parts(interactions, users)
+        )
+        return reduce(operator.add, found)
+
+
+def _parts(interactions: Interactions, users: np.ndarray) -> list[Histories]:
+    return [
+        _histories(interactions, users[start : start + PART])
+        for start in range(0, max(len(users), 1), PART)
+    ]
+
+
+def _histories(interactions: Interactions, users: np.ndarray) -> Histories:
     n_of_user, places = interactions.entries_of(users)
     indptr = np.concatenate([[0], np.cumsum(n_of_user)]).astype(np.int64)
     return (
@@ -98,17 +146,55 @@ def _products(
     n_items: int,
     how: Counting,
 ) -> ItemProducts:
-    following = None
-    if how.has_next:
-        following = next_products(
-            indptr,
-            indices,
-            weight,
-            age,
-            n_items=n_items,
-            decays=how.decay ** np.arange(how.window),
+    total = ItemProducts.zeros(n_items, has_next=how.has_next)
+    _add_products(total, indptr, indices, weight, age, how, n_threads=1)
+    return total
+
+
+def _add_products(
+    total: ItemProducts,
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    weight: np.ndarray,
+    age: np.ndarray,
+    how: Counting,
+    *,
+    n_threads: int,
+) -> None:
+    add_together(total.together, indptr, indices, weight, n_threads=n_threads)
+    histories = (indptr, indices, weight, age)
+    if total.following is not None:
+        add_next(
+            total.following,
+            *histories,
+            decay=how.decay,
+            window=how.window,
             tails=how.tail ** np.arange(100),
+            n_threads=n_threads,
         )
-    return ItemProducts(
-        together=together_products(indptr, indices, weight, n_items=n_items), following=following
+    if total.pairs is not None:
+        add_support(total.pairs, *histories, reach=how.reach, n_threads=n_threads)
+
+
+def _followers(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    weight: np.ndarray,
+    age: np.ndarray,
+    n_items: int,
+    how: Counting,
+    keys: np.ndarray,
+) -> sparse.csr_matrix:
+    place_of = np.full(n_items * n_items, -1, dtype=np.int32)
+    place_of[keys] = np.arange(len(keys))
+    return pair_followers(
+        indptr,
+        indices,
+        weight,
+        age,
+        n_items=n_items,
+        reach=how.reach,
+        ahead=np.array(how.ahead),
+        place_of=place_of.reshape(n_items, n_items),
+        n_pairs=len(keys),
     )

@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from analytics.methods.interactions import Interactions
+from analytics.methods.mix_kernels import first_ranks, mix_parts
 from analytics.methods.recommenders.base import asked_of
 from analytics.methods.recommenders.blocks import Block
 from analytics.methods.recommenders.people import PeopleCodes
-from analytics.methods.scoring_kernels import scores_at, top_n
 
 CUTOFF = 10
 # Courses looked at per held-out row: the best of the mix at the start, and of each block alone.
@@ -27,6 +26,8 @@ FACTORS = (0.5, 2.0, 0.75, 1.35, 0.0)
 # A gain must be larger than so many standard errors of the difference, row by row: what a slice
 # of some thousand histories seems to say is not always so.
 CERTAINTY = 1.0
+# Learners added to those of each item, so that a discount tells few from none by little.
+FEW_LEARNERS = 10.0
 
 
 @dataclass(frozen=True)
@@ -106,27 +107,31 @@ class MixScore:
         held: HeldOut,
         people: PeopleCodes,
         start: Mapping[str, float],
+        *,
+        n_learners: np.ndarray,
     ) -> None:
+        """n_learners (n_items,): of each item, in the histories that the blocks have seen."""
+        # What a history says comes first: a discount is for that alone.
+        blocks = sorted(blocks, key=lambda block: not block.is_of_history)
         n_held = len(held.users)
         some = np.arange(0, n_held, EVERY)
         few = held.rest.of_users(some)
         rows = Interactions.one_above_the_other([held.rest, *(_newest(few, n) for n in NEWCOMERS)])
         again = np.concatenate([np.arange(n_held), np.tile(some, len(NEWCOMERS))])
-        queries = asked_of(
-            rows, np.arange(rows.n_users), list(blocks), _people_of(people, held, again)
-        )
-        seen = held.rest.user_items[again]
-        targets = held.targets[again]
-        items = np.column_stack([targets, _candidates(queries, blocks, seen, start)]).astype(
-            np.int32
-        )
-        items[:, 1:][items[:, 1:] == targets[:, None]] = -1
+        queries = asked_of(rows, np.arange(rows.n_users), blocks, _people_of(people, held, again))
         self.names = [block.name for block in blocks]
-        self.parts = [
-            scores_at(query, block.rows, items)
-            for query, block in zip(queries, blocks, strict=True)
-        ]
-        self.is_there = items >= 0
+        self.n_history = sum(block.is_of_history for block in blocks)
+        self.parts = mix_parts(
+            queries,
+            [block.rows for block in blocks],
+            wanted=held.targets[again],
+            masked=held.rest.user_items[again],
+            start=self._weights(start),
+            n_of_mix=N_OF_MIX,
+            n_of_part=N_OF_BLOCK,
+        )
+        self.n_learners = n_learners
+        self.factors: dict[float, np.ndarray] = {}
         self.groups = np.repeat(
             np.arange(1 + len(NEWCOMERS)), [n_held, *(len(some) for _ in NEWCOMERS)]
         )
@@ -136,30 +141,42 @@ class MixScore:
         self.popular = self._means(self._gains({"popular": 1.0}))
         self.n_steps = 0
 
-    def __call__(self, weights: Mapping[str, float]) -> Rated:
+    def __call__(self, weights: Mapping[str, float], discount: float = 0.0) -> Rated:
         """The mean over histories, less what newcomers would lose against popularity alone."""
         self.n_steps += 1
-        gains = self._gains(weights)
+        gains = self._gains(weights, discount)
         by_group = self._means(gains)
         lost = np.maximum(0, self.popular - by_group)[1:].sum()
         return Rated(float(by_group @ self.shares - lost), gains)
 
-    def of_whole_histories(self, weights: Mapping[str, float]) -> float:
+    def of_whole_histories(self, weights: Mapping[str, float], discount: float = 0.0) -> float:
         """NDCG@10 of the rows whose history is whole."""
-        return float(self._means(self._gains(weights))[0])
+        return float(self._means(self._gains(weights, discount))[0])
 
     def _means(self, gains: np.ndarray) -> np.ndarray:
         return np.bincount(self.groups, weights=gains) / np.bincount(self.groups)
 
-    def _gains(self, weights: Mapping[str, float]) -> np.ndarray:
-        total = np.zeros(self.is_there.shape, dtype=np.float32)
-        for name, part in zip(self.names, self.parts, strict=True):
-            if weight := weights.get(name, 0.0):
-                total += np.float32(weight) * part
-        mine = total[:, :1]
-        rank = ((total[:, 1:] >= mine) & self.is_there[:, 1:]).sum(axis=1)
-        is_listed = (rank < CUTOFF) & (mine[:, 0] > 0)
-        return np.where(is_listed, 1 / np.log2(rank + 2), 0.0)
+    def _gains(self, weights: Mapping[str, float], discount: float = 0.0) -> np.ndarray:
+        if discount not in self.factors:
+            factors = popularity_discount(self.n_learners, discount)
+            self.factors[discount] = factors[np.maximum(self.parts.items, 0)]
+        rank = first_ranks(
+            self.parts,
+            self._weights(weights),
+            n_history=self.n_history,
+            factor=self.factors[discount],
+        )
+        return np.where(rank < CUTOFF, 1 / np.log2(rank + 2), 0.0)
+
+    def _weights(self, weights: Mapping[str, float]) -> np.ndarray:
+        return np.array([weights.get(name, 0.0) for name in self.names], dtype=np.float32)
+
+
+def popularity_discount(n_learners: np.ndarray, discount: float) -> np.ndarray:
+    """(n_items,) float32 of 1 and more, larger for items with fewer learners, to the power of
+    discount: linear models from counts say too much of what everybody has anyway."""
+    share = (n_learners + FEW_LEARNERS) / (n_learners.max(initial=0) + FEW_LEARNERS)
+    return (share**-discount).astype(np.float32)
 
 
 def search_weights(
@@ -232,29 +249,3 @@ def _people_of(people: PeopleCodes, held: HeldOut, again: np.ndarray) -> PeopleC
         kinds=people.kinds,
         of_kind=people.of_kind[rows],
     )
-
-
-def _candidates(
-    queries: Sequence[sparse.csr_matrix],
-    blocks: Sequence[Block],
-    seen: sparse.csr_matrix,
-    start: Mapping[str, float],
-) -> np.ndarray:
-    """(n_rows, n) int32: items worth looking at, each once, -1 where there are no more."""
-    allowed = np.ones(seen.shape[1], dtype=bool)
-    weighed = [
-        (query * np.float32(start[block.name]), block.rows)
-        for query, block in zip(queries, blocks, strict=True)
-        if start.get(block.name)
-    ]
-    mixed = sparse.hstack([query for query, _ in weighed], format="csr", dtype=np.float32)
-    model = sparse.vstack([rows for _, rows in weighed], format="csr", dtype=np.float32)
-    found = [top_n(mixed, model, n=N_OF_MIX, masked=seen, allowed=allowed)[0]]
-    found += [
-        top_n(query, block.rows, n=N_OF_BLOCK, masked=seen, allowed=allowed)[0]
-        for query, block in zip(queries, blocks, strict=True)
-    ]
-    items = np.sort(np.column_stack(found), axis=1)
-    is_again = np.zeros(items.shape, dtype=bool)
-    is_again[:, 1:] = items[:, 1:] == items[:, :-1]
-    return np.where(is_again, -1, items)

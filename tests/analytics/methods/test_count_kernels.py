@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from analytics.methods.count_kernels import next_products, together_products
+from analytics.methods.count_kernels import NextProducts, add_next, add_together
 from analytics.methods.interactions import Interactions
 
-DECAYS, TAILS = 0.5 ** np.arange(4), 0.9 ** np.arange(6)
+DECAY, WINDOW, TAILS = 0.5, 4, 0.9 ** np.arange(6)
 
 
 @pytest.fixture
@@ -24,15 +26,24 @@ def data() -> Interactions:
     )
 
 
+def next_products(*histories: np.ndarray, n_items: int, **how: Any) -> NextProducts:
+    sums = NextProducts.zeros(n_items)
+    add_next(sums, *histories, **how)
+    return sums
+
+
+def together_products(data: Interactions, **how: Any) -> np.ndarray:
+    gram = np.zeros((20, 20), dtype=np.float32)
+    add_together(gram, data.indptr, data.indices, data.weight, **how)
+    return gram
+
+
 def test_both_ways_count_the_same(data) -> None:
-    together = [
-        together_products(data.indptr, data.indices, data.weight, n_items=20, use_numba=one)
-        for one in (True, False)
-    ]
+    together = [together_products(data, use_numba=one) for one in (True, False)]
     np.testing.assert_allclose(*together, rtol=1e-4)
     arrays = (data.indptr, data.indices, data.weight, data.age)
     following = [
-        next_products(*arrays, n_items=20, decays=DECAYS, tails=TAILS, use_numba=one)
+        next_products(*arrays, n_items=20, decay=DECAY, window=WINDOW, tails=TAILS, use_numba=one)
         for one in (True, False)
     ]
     for name, compiled, plain in zip(following[0]._fields, *following, strict=True):
@@ -40,9 +51,31 @@ def test_both_ways_count_the_same(data) -> None:
 
 
 def test_what_stands_together_is_the_product_of_the_histories(data) -> None:
-    found = together_products(data.indptr, data.indices, data.weight, n_items=20)
+    found = together_products(data)
     expected = (data.user_items.T @ data.user_items).toarray()
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("use_numba", [True, False])
+def test_what_is_counted_comes_on_top_of_what_was(data, use_numba) -> None:
+    arrays = (data.indptr, data.indices, data.weight, data.age)
+    how: dict[str, Any] = {"decay": DECAY, "window": WINDOW, "tails": TAILS, "use_numba": use_numba}
+    once = next_products(*arrays, n_items=20, **how)
+    twice = NextProducts(*(one.copy() for one in once))
+    add_next(twice, *arrays, **how)
+    for name, one, two in zip(once._fields, once, twice, strict=True):
+        np.testing.assert_allclose(two, 2 * one, rtol=1e-5, err_msg=name)
+
+
+def test_threads_count_what_one_does(data) -> None:
+    arrays = (data.indptr, data.indices, data.weight, data.age)
+    alone, spread = (
+        next_products(*arrays, n_items=20, decay=DECAY, window=WINDOW, tails=TAILS, n_threads=n)
+        for n in (1, 3)
+    )
+    for one, other in zip(alone, spread, strict=True):
+        assert one.tobytes() == other.tobytes()
+    assert together_products(data).tobytes() == together_products(data, n_threads=3).tobytes()
 
 
 @pytest.mark.parametrize("use_numba", [True, False])
@@ -53,7 +86,8 @@ def test_three_steps_are_counted_right_by_hand(use_numba) -> None:
     found = next_products(
         *(three.indptr, three.indices, three.weight, three.age),
         n_items=3,
-        decays=DECAYS,
+        decay=DECAY,
+        window=WINDOW,
         tails=TAILS,
         use_numba=use_numba,
     )
@@ -80,7 +114,8 @@ def test_where_no_order_is_known_nothing_follows(use_numba) -> None:
     found = next_products(
         *(alike.indptr, alike.indices, alike.weight, alike.age),
         n_items=3,
-        decays=DECAYS,
+        decay=DECAY,
+        window=WINDOW,
         tails=TAILS,
         use_numba=use_numba,
     )

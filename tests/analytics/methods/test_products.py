@@ -50,6 +50,9 @@ def assert_equal_to_the_bit(one: ItemProducts, other: ItemProducts) -> None:
     assert other.following is not None
     for mine, theirs in zip(one.following, other.following, strict=True):
         assert mine.tobytes() == theirs.tobytes()
+    assert one.pairs is not None
+    assert other.pairs is not None
+    assert one.pairs.tobytes() == other.pairs.tobytes()
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])

@@ -30,7 +30,7 @@ from analytics.methods.recommenders import (
     UserFeatures,
 )
 from analytics.methods.recommenders.base import PRIOR_UNTIL
-from analytics.methods.recommenders.content import text_terms
+from analytics.methods.recommenders.content import term_counts
 
 ALL = [
     PopularityRecommender,
@@ -303,8 +303,18 @@ def test_a_person_gets_what_the_neighbours_took_minus_what_they_have() -> None:
 
 
 def test_chinese_is_cut_into_pairs_and_triples_and_english_into_words() -> None:
-    assert text_terms("Python 3 入门课") == ["python", "3", "入门", "门课", "入门课"]
-    assert text_terms("学") == ["学"]
+    """Given two texts that share "3", "入门", "门课" and "入门课": and one more each."""
+    counts = term_counts(["Python 3 入门课", "入门课 3 学"]).toarray()
+    shared, own = counts[:, counts.all(axis=0)], counts[:, ~counts.all(axis=0)]
+    assert shared.shape[1] == 4
+    assert own.tolist() in ([[1, 0], [0, 1]], [[0, 1], [1, 0]])
+    assert term_counts(["学"]).toarray().tolist() == [[1]]
+
+
+def test_terms_are_counted_within_a_text_and_never_across_two() -> None:
+    assert term_counts(["入门入门", "wine Wine", ""]).sum(axis=1).ravel().tolist() == [[5, 2, 0]]
+    assert term_counts(["入", "门"]).toarray().tolist() in ([[1, 0], [0, 1]], [[0, 1], [1, 0]])
+    assert term_counts(["", "!"]).shape == (2, 0)
 
 
 def test_alike_texts_are_neighbours_in_both_languages() -> None:

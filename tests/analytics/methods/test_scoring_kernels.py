@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from analytics.methods import scoring_kernels
-from analytics.methods.scoring_kernels import explain, scores_at, top_n
+from analytics.methods.scoring_kernels import explain, full_rows, top_n
 
 
 @pytest.fixture
@@ -69,13 +69,18 @@ def test_a_list_holds_what_the_dense_product_says() -> None:
     assert scores.tolist() == [[8, 3, 3, 0]]
 
 
-def test_the_scores_of_some_items_are_those_of_the_whole_product(rng) -> None:
-    queries = sparse.random(40, 30, density=0.2, format="csr", dtype=np.float32, random_state=1)
-    model = sparse.random(30, 25, density=0.3, format="csr", dtype=np.float32, random_state=2)
-    model.sort_indices()
-    items = rng.integers(-1, 25, (40, 6)).astype(np.int32)
-    whole = (queries @ model).toarray()
-    expected = np.where(items >= 0, np.take_along_axis(whole, np.maximum(items, 0), axis=1), 0)
-    for use_numba in (True, False):
-        found = scores_at(queries, model, items, use_numba=use_numba)
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+def test_rows_of_which_most_is_there_are_added_without_their_indices(rng) -> None:
+    """Given a model with a full row, one that lacks little, and sparse ones."""
+    rows = rng.integers(1, 9, (12, 30)).astype(np.float32) / 8
+    rows[1, 3] = 0
+    rows[2:] *= rng.random((10, 30)) < 0.2
+    model = sparse.csr_matrix(rows)
+    assert (full_rows(model)[0] >= 0).tolist() == [True, True] + [False] * 10
+    queries = sparse.csr_matrix(rng.integers(0, 3, (50, 12)).astype(np.float32))
+    nothing = sparse.csr_matrix((50, 30), dtype=np.float32)
+    compiled, plain = (
+        top_n(queries, model, n=9, masked=nothing, allowed=np.ones(30, bool), use_numba=one)
+        for one in (True, False)
+    )
+    for one, other in zip(compiled, plain, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -21,6 +21,7 @@ from analytics.methods.recommenders import (
     ItemKNNRecommender,
     PopularityRecommender,
     UserFeatures,
+    pairs,
 )
 from analytics.methods.recommenders.blocks import Ask
 from analytics.methods.served_model import (
@@ -28,6 +29,7 @@ from analytics.methods.served_model import (
     EVERYBODY,
     HISTORY,
     INTEREST,
+    PAIRS,
     PEOPLE,
     BadArrays,
     History,
@@ -47,6 +49,12 @@ ALL: dict[str, Callable[[], BaseRecommender]] = {
     "hybrid": lambda: HybridRecommender(tune_seconds=0.2),
 }
 every = pytest.mark.parametrize("name", ALL)
+
+
+@pytest.fixture(autouse=True)
+def pairs_of_few(monkeypatch) -> None:
+    """Of so few people hardly any two took the same pair of courses."""
+    monkeypatch.setattr(pairs, "LEAST_SUPPORT", 0.05)
 
 
 class Market:
@@ -115,8 +123,8 @@ def arrays_of(fitted: BaseRecommender) -> dict[str, np.ndarray]:
 
 
 def test_it_asks_blocks_by_the_numbers_that_the_fit_writes() -> None:
-    assert [HISTORY, PEOPLE, INTEREST, EVERYBODY, ALIKE] == [
-        Ask.HISTORY, Ask.PEOPLE, Ask.INTEREST, Ask.EVERYBODY, Ask.ALIKE,
+    assert [HISTORY, PEOPLE, INTEREST, EVERYBODY, ALIKE, PAIRS] == [
+        Ask.HISTORY, Ask.PEOPLE, Ask.INTEREST, Ask.EVERYBODY, Ask.ALIKE, Ask.PAIRS,
     ]  # fmt: skip
 
 
@@ -184,6 +192,31 @@ def test_the_parts_of_a_score_add_up_and_the_largest_reason_is_named() -> None:
         assert max(by_reason, key=by_reason.__getitem__) == reason
 
 
+def test_two_courses_together_say_more_than_each() -> None:
+    """Given a history that ends with a pair of courses that the model has a row for."""
+    arrays = arrays_of(Market(4, is_ordered=True).fitted("hybrid"))
+    served = ServedModel(arrays)
+    without = ServedModel({**arrays, "pair_keys": arrays["pair_keys"] + N_ITEMS**2})
+    (start,) = arrays["block_start"][:-1][arrays["block_ask"] == PAIRS]
+    pair = len(arrays["pair_keys"]) // 2
+    low, high = divmod(int(arrays["pair_keys"][pair]), N_ITEMS)
+    followers = arrays["rows_indices"][slice(*arrays["rows_indptr"][start + pair :][:2])]
+    assert len(followers)
+    others = [item for item in range(N_ITEMS) if item not in (low, high)]
+
+    def gained(*items: int) -> np.ndarray:
+        age = np.arange(len(items), dtype=np.int32)[::-1]
+        history = History(np.array(items, np.int32), np.ones(len(items), np.float32), age)
+        both = (one.scores(history, Person()) for one in (served, without))
+        return np.subtract(*both)
+
+    assert np.flatnonzero(gained(low, high) > 1e-6).tolist() == followers.tolist()
+    np.testing.assert_allclose(gained(high, low), gained(low, high), atol=1e-6)
+    assert not gained(high).any()
+    # So many others in between, and one is no longer near the other.
+    assert not (gained(low, *others[:5], high) - gained(*others[:5], high)).any()
+
+
 def ranked(n: int, scores: list[float], **arguments: np.ndarray) -> Ranked:
     """The list of a model that says these scores to everybody."""
     arrays = arrays_of(Market(1, is_ordered=True).fitted("popularity"))
@@ -235,6 +268,8 @@ def test_what_is_left_out_or_not_allowed_never_comes() -> None:
         ("prior_until", np.array(0, np.float32)),
         ("alike", np.zeros((1, 2))),
         ("n_learners", np.zeros(1, np.int32)),
+        ("pair_keys", np.array([5, 3])),
+        ("pair_keys", np.arange(100_000)),
         ("similar_indices", "beyond"),
         ("popular", "nan"),
     ],
@@ -257,7 +292,9 @@ def test_arrays_that_are_no_model_are_refused_by_name(name, value) -> None:
         value = changed
     ServedModel(arrays)
     # Of ids that are too many or too few, what no longer fits them is named.
-    with pytest.raises(BadArrays, match=r"block|popular|course" if "_ids" in name else name[:5]):
+    with pytest.raises(
+        BadArrays, match=r"block|popular|course" if "_ids" in name else f"{name[:5]}|a block"
+    ):
         ServedModel({**arrays, name: value})
 
 

@@ -1,0 +1,242 @@
+"""What two courses that somebody took near each other are followed by: by numba or scipy alike.
+
+A pair is two items of one history at most `reach` places apart, whichever came first; its key is
+lower index * n_items + higher index. What follows are the first `len(ahead)` entries that are
+strictly later than both. Histories come as `Interactions` holds them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from analytics.methods.count_kernels import ITEMS, Occurrences
+from analytics.methods.scoring_kernels import HAS_NUMBA, compiled_loop, in_blocks
+
+
+@compiled_loop
+def _support_loop(  # type: ignore[no-untyped-def]
+    indptr, indices, weight, age, reach, starts, places, users, low, high, support
+):
+    row = np.zeros(len(support), dtype=np.float32)
+    for item in range(low, high):
+        row[:] = 0
+        for at in range(starts[item], starts[item + 1]):
+            a = places[at]
+            first, last = indptr[users[a]], indptr[users[a] + 1]
+            for b in range(max(first, a - reach), min(last, a + reach + 1)):
+                if indices[b] > item and age[max(a, b)] > 0:
+                    row[indices[b]] += weight[a] * weight[b]
+        support[item] += row
+
+
+@compiled_loop
+def _follow_loop(  # type: ignore[no-untyped-def]
+    indptr, indices, weight, age, reach, ahead, place_of, starts, columns, values
+):
+    """Count what follows into starts where columns is empty, else write it there."""
+    is_counting = len(columns) == 0
+    for user in range(len(indptr) - 1):
+        first, last = indptr[user], indptr[user + 1]
+        for later in range(first + 1, last):
+            if age[later] == 0:
+                break
+            next_one = later + 1
+            while age[next_one] == age[later]:
+                next_one += 1
+            end = min(last, next_one + len(ahead))
+            for earlier in range(max(first, later - reach), later):
+                low, high = indices[earlier], indices[later]
+                if low > high:
+                    low, high = high, low
+                place = place_of[low, high]
+                if place < 0:
+                    continue
+                if is_counting:
+                    starts[place + 1] += end - next_one
+                    continue
+                strength = weight[earlier] * weight[later]
+                for target in range(next_one, end):
+                    columns[starts[place]] = indices[target]
+                    values[starts[place]] = strength * weight[target] * ahead[target - next_one]
+                    starts[place] += 1
+
+
+@compiled_loop
+def _merge_loop(starts, columns, values, n_items, merged):  # type: ignore[no-untyped-def]
+    """Each column once per row, ascending, at the front of the arrays; merged gets the rows."""
+    sums = np.zeros(n_items, dtype=np.float32)
+    end = 0
+    for row in range(len(starts) - 1):
+        n_found = 0
+        for at in range(starts[row], starts[row + 1]):
+            column = columns[at]
+            if sums[column] == 0:
+                columns[starts[row] + n_found] = column
+                n_found += 1
+            sums[column] += values[at]
+        found = np.sort(columns[starts[row] : starts[row] + n_found])
+        for column in found:
+            columns[end] = column
+            values[end] = sums[column]
+            sums[column] = 0
+            end += 1
+        merged[row + 1] = end
+
+
+@compiled_loop
+def _strongest_loop(indptr, indices, data, k, kept, columns, values):  # type: ignore[no-untyped-def]
+    end = 0
+    for row in range(len(indptr) - 1):
+        first, last = indptr[row], indptr[row + 1]
+        least = np.float32(0)
+        n_of_least = last - first
+        if last - first > k:
+            ranked = np.sort(data[first:last])
+            least = ranked[last - first - k]
+            n_of_least = k
+            for at in range(first, last):
+                if data[at] > least:
+                    n_of_least -= 1
+        for at in range(first, last):
+            if data[at] == least:
+                if n_of_least == 0:
+                    continue
+                n_of_least -= 1
+            if data[at] >= least:
+                columns[end] = indices[at]
+                values[end] = data[at]
+                end += 1
+        kept[row + 1] = end
+
+
+def add_support(
+    support: np.ndarray,
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    weight: np.ndarray,
+    age: np.ndarray,
+    *,
+    reach: int,
+    n_threads: int = 1,
+    use_numba: bool = HAS_NUMBA,
+) -> None:
+    """Add to the upper triangle of support (n_items, n_items) float32 the weight of each pair that
+    anything follows, summed over histories; of one history the product of both weights."""
+    if use_numba:
+        histories = (indptr, indices, weight, age, reach)
+        where = Occurrences.of(indptr, indices, len(support))
+
+        def work(items: slice) -> None:
+            _support_loop(*histories, *where, items.start, items.stop, support)
+
+        in_blocks(work, len(support), size=ITEMS, n_threads=n_threads)
+        return
+    for earlier, later in _near(indptr, age, reach):
+        low, high = _low_and_high(indices[earlier], indices[later])
+        strength = weight[earlier] * weight[later]
+        support += sparse.csr_matrix((strength, (low, high)), shape=support.shape).toarray()
+
+
+def pair_followers(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    weight: np.ndarray,
+    age: np.ndarray,
+    *,
+    n_items: int,
+    reach: int,
+    ahead: np.ndarray,
+    place_of: np.ndarray,
+    n_pairs: int,
+    use_numba: bool = HAS_NUMBA,
+) -> sparse.csr_matrix:
+    """(n_pairs, n_items) float32 csr: how often each item follows a pair, weighed.
+
+    ahead (n,): weight of the first, second, ... that follows. place_of (n_items, n_items) int32:
+    the row of the pair of lower and higher index, -1 for a pair that is not looked at. An entry
+    weighs the product of its own weight and those of the pair, times `ahead`.
+    """
+    ahead = ahead.astype(np.float32)
+    if not use_numba:
+        return _plain_followers(
+            indptr, indices, weight, age, (n_pairs, n_items), reach, ahead, place_of
+        )
+    histories = (indptr, indices, weight, age, reach, ahead, place_of)
+    starts = np.zeros(n_pairs + 1, dtype=np.int64)
+    columns, values = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
+    _follow_loop(*histories, starts, columns, values)
+    starts = np.cumsum(starts)
+    columns = np.empty(starts[-1], dtype=np.int32)
+    values = np.empty(starts[-1], dtype=np.float32)
+    if len(columns):
+        _follow_loop(*histories, starts[:-1].copy(), columns, values)
+    merged = np.zeros(n_pairs + 1, dtype=np.int64)
+    _merge_loop(starts, columns, values, n_items, merged)
+    kept = slice(0, merged[-1])
+    return sparse.csr_matrix((values[kept], columns[kept], merged), shape=(n_pairs, n_items))
+
+
+def strongest_positive(
+    rows: sparse.csr_matrix, k: int, *, use_numba: bool = HAS_NUMBA
+) -> sparse.csr_matrix:
+    """csr: the k largest entries of each row of positive ones, of equal ones the first."""
+    if use_numba:
+        kept = np.zeros(rows.shape[0] + 1, dtype=np.int64)
+        columns, values = np.empty_like(rows.indices), np.empty_like(rows.data)
+        _strongest_loop(rows.indptr, rows.indices, rows.data, k, kept, columns, values)
+        some = slice(0, kept[-1])
+        return sparse.csr_matrix((values[some], columns[some], kept), shape=rows.shape)
+    n_of_row = np.diff(rows.indptr)
+    of_row = np.repeat(np.arange(rows.shape[0]), n_of_row)
+    ranked = np.lexsort((rows.indices, -rows.data, of_row))
+    rank = np.arange(rows.nnz) - np.repeat(rows.indptr[:-1], n_of_row)
+    best = np.sort(ranked[rank < k])
+    pairs = (of_row[best], rows.indices[best])
+    return sparse.csr_matrix((rows.data[best], pairs), shape=rows.shape)
+
+
+def _near(indptr: np.ndarray, age: np.ndarray, reach: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(earlier, later) places of each pair that anything follows, by their distance."""
+    users = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    found = []
+    for lag in range(1, reach + 1):
+        later = np.arange(lag, len(users))
+        later = later[(users[later] == users[later - lag]) & (age[later] > 0)]
+        found.append((later - lag, later))
+    return found
+
+
+def _low_and_high(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.minimum(one, other), np.maximum(one, other)
+
+
+def _plain_followers(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    weight: np.ndarray,
+    age: np.ndarray,
+    shape: tuple[int, int],
+    reach: int,
+    ahead: np.ndarray,
+    place_of: np.ndarray,
+) -> sparse.csr_matrix:
+    users = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    is_last = np.ones(len(users), dtype=bool)
+    is_last[:-1] = (users[1:] != users[:-1]) | (age[1:] != age[:-1])
+    ends = np.flatnonzero(is_last)
+    # The first entry that is later than those of the same age.
+    next_one = ends[np.cumsum(is_last) - is_last] + 1 if len(users) else users
+    total = sparse.csr_matrix(shape, dtype=np.float32)
+    for earlier, later in _near(indptr, age, reach):
+        place = place_of[_low_and_high(indices[earlier], indices[later])]
+        is_looked_at = place >= 0
+        place, earlier, later = (a[is_looked_at] for a in (place, earlier, later))
+        strength = weight[earlier] * weight[later]
+        for step, share in enumerate(ahead):
+            target = next_one[later] + step
+            is_there = target < indptr[users[later] + 1]
+            values = strength[is_there] * weight[target[is_there]] * share
+            where = (place[is_there], indices[target[is_there]])
+            total = total + sparse.csr_matrix((values, where), shape=shape, dtype=np.float32)
+    return total
