@@ -32,56 +32,72 @@ def _support_loop(  # type: ignore[no-untyped-def]
 
 @compiled_loop
 def _follow_loop(  # type: ignore[no-untyped-def]
-    indptr, indices, weight, age, reach, ahead, place_of, starts, columns, values
-):
-    """Count what follows into starts where columns is empty, else write it there."""
+    indptr, indices, weight, age, reach, ahead, first_row, high_of, places_at, places, users,
+    low, high, starts, columns, values, merged,
+):  # fmt: skip
+    """Rows of the pairs whose lower item is in low..high - 1. Where columns is empty, how many
+    entries each needs at most goes into starts; else the entries, each column once, ascending, to
+    where the row starts, and how many there are into merged."""
     is_counting = len(columns) == 0
-    for user in range(len(indptr) - 1):
-        first, last = indptr[user], indptr[user + 1]
-        for later in range(first + 1, last):
-            if age[later] == 0:
-                break
-            next_one = later + 1
-            while age[next_one] == age[later]:
-                next_one += 1
-            end = min(last, next_one + len(ahead))
-            for earlier in range(max(first, later - reach), later):
-                low, high = indices[earlier], indices[later]
-                if low > high:
-                    low, high = high, low
-                place = place_of[low, high]
-                if place < 0:
+    n_items = len(first_row) - 1
+    row_of = np.full(n_items, -1, dtype=np.int64)
+    sums = np.zeros(n_items, dtype=np.float32)
+    for item in range(low, high):
+        if first_row[item] == first_row[item + 1]:
+            continue
+        for row in range(first_row[item], first_row[item + 1]):
+            row_of[high_of[row]] = row
+        for at in range(places_at[item], places_at[item + 1]):
+            a = places[at]
+            first, last = indptr[users[a]], indptr[users[a] + 1]
+            for b in range(max(first, a - reach), min(last, a + reach + 1)):
+                row = row_of[indices[b]]
+                later = max(a, b)
+                if row < 0 or age[later] == 0:
                     continue
+                next_one = later + 1
+                while age[next_one] == age[later]:
+                    next_one += 1
+                end = min(last, next_one + len(ahead))
                 if is_counting:
-                    starts[place + 1] += end - next_one
+                    starts[row + 1] += end - next_one
                     continue
-                strength = weight[earlier] * weight[later]
+                strength = weight[a] * weight[b]
                 for target in range(next_one, end):
-                    columns[starts[place]] = indices[target]
-                    values[starts[place]] = strength * weight[target] * ahead[target - next_one]
-                    starts[place] += 1
+                    place = starts[row] + merged[row]
+                    columns[place] = indices[target]
+                    values[place] = strength * weight[target] * ahead[target - next_one]
+                    merged[row] += 1
+        for row in range(first_row[item], first_row[item + 1]):
+            row_of[high_of[row]] = -1
+            if is_counting or merged[row] == 0:
+                continue
+            start, n_found = starts[row], 0
+            for place in range(start, start + merged[row]):
+                column = columns[place]
+                if sums[column] == 0:
+                    columns[start + n_found] = column
+                    n_found += 1
+                sums[column] += values[place]
+            columns[start : start + n_found].sort()
+            for place in range(start, start + n_found):
+                values[place] = sums[columns[place]]
+                sums[columns[place]] = 0
+            merged[row] = n_found
 
 
 @compiled_loop
-def _merge_loop(starts, columns, values, n_items, merged):  # type: ignore[no-untyped-def]
-    """Each column once per row, ascending, at the front of the arrays; merged gets the rows."""
-    sums = np.zeros(n_items, dtype=np.float32)
-    end = 0
-    for row in range(len(starts) - 1):
-        n_found = 0
-        for at in range(starts[row], starts[row + 1]):
-            column = columns[at]
-            if sums[column] == 0:
-                columns[starts[row] + n_found] = column
-                n_found += 1
-            sums[column] += values[at]
-        found = np.sort(columns[starts[row] : starts[row] + n_found])
-        for column in found:
-            columns[end] = column
-            values[end] = sums[column]
-            sums[column] = 0
+def _moved_together(starts, merged, columns, values):  # type: ignore[no-untyped-def]
+    """Close the gaps between the rows; returns where each begins."""
+    indptr = np.zeros(len(starts), dtype=np.int64)
+    for row in range(len(merged)):
+        end = indptr[row]
+        for place in range(starts[row], starts[row] + merged[row]):
+            columns[end] = columns[place]
+            values[end] = values[place]
             end += 1
-        merged[row + 1] = end
+        indptr[row + 1] = end
+    return indptr
 
 
 @compiled_loop
@@ -147,34 +163,37 @@ def pair_followers(
     n_items: int,
     reach: int,
     ahead: np.ndarray,
-    place_of: np.ndarray,
-    n_pairs: int,
+    keys: np.ndarray,
+    n_threads: int = 1,
     use_numba: bool = HAS_NUMBA,
 ) -> sparse.csr_matrix:
     """(n_pairs, n_items) float32 csr: how often each item follows a pair, weighed.
 
-    ahead (n,): weight of the first, second, ... that follows. place_of (n_items, n_items) int32:
-    the row of the pair of lower and higher index, -1 for a pair that is not looked at. An entry
-    weighs the product of its own weight and those of the pair, times `ahead`.
+    ahead (n,): weight of the first, second, ... that follows. keys (n_pairs,) int64, ascending: the
+    pairs that are looked at. An entry weighs the product of its own weight and those of the pair,
+    times `ahead`.
     """
-    ahead = ahead.astype(np.float32)
+    ahead, shape = ahead.astype(np.float32), (len(keys), n_items)
+    histories = (indptr, indices, weight, age, reach, ahead)
     if not use_numba:
-        return _plain_followers(
-            indptr, indices, weight, age, (n_pairs, n_items), reach, ahead, place_of
-        )
-    histories = (indptr, indices, weight, age, reach, ahead, place_of)
-    starts = np.zeros(n_pairs + 1, dtype=np.int64)
-    columns, values = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
-    _follow_loop(*histories, starts, columns, values)
+        return _plain_followers(*histories, keys, shape)
+    where = Occurrences.of(indptr, indices, n_items)
+    first_row = np.searchsorted(keys, np.arange(n_items + 1) * n_items)
+    arguments = (*histories, first_row, keys % max(n_items, 1), *where)
+    starts, merged = np.zeros(len(keys) + 1, np.int64), np.zeros(len(keys), np.int64)
+    columns, values = np.empty(0, np.int32), np.empty(0, np.float32)
+
+    def work(items: slice) -> None:
+        _follow_loop(*arguments, items.start, items.stop, starts, columns, values, merged)
+
+    in_blocks(work, n_items, size=ITEMS, n_threads=n_threads)
     starts = np.cumsum(starts)
-    columns = np.empty(starts[-1], dtype=np.int32)
-    values = np.empty(starts[-1], dtype=np.float32)
-    if len(columns):
-        _follow_loop(*histories, starts[:-1].copy(), columns, values)
-    merged = np.zeros(n_pairs + 1, dtype=np.int64)
-    _merge_loop(starts, columns, values, n_items, merged)
-    kept = slice(0, merged[-1])
-    return sparse.csr_matrix((values[kept], columns[kept], merged), shape=(n_pairs, n_items))
+    if starts[-1]:
+        columns, values = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32)
+        in_blocks(work, n_items, size=ITEMS, n_threads=n_threads)
+    rows = _moved_together(starts, merged, columns, values)
+    kept = slice(0, rows[-1])
+    return sparse.csr_matrix((values[kept], columns[kept], rows), shape=shape)
 
 
 def strongest_positive(
@@ -216,10 +235,10 @@ def _plain_followers(
     indices: np.ndarray,
     weight: np.ndarray,
     age: np.ndarray,
-    shape: tuple[int, int],
     reach: int,
     ahead: np.ndarray,
-    place_of: np.ndarray,
+    keys: np.ndarray,
+    shape: tuple[int, int],
 ) -> sparse.csr_matrix:
     users = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     is_last = np.ones(len(users), dtype=bool)
@@ -229,8 +248,10 @@ def _plain_followers(
     next_one = ends[np.cumsum(is_last) - is_last] + 1 if len(users) else users
     total = sparse.csr_matrix(shape, dtype=np.float32)
     for earlier, later in _near(indptr, age, reach):
-        place = place_of[_low_and_high(indices[earlier], indices[later])]
-        is_looked_at = place >= 0
+        low, high = _low_and_high(indices[earlier].astype(np.int64), indices[later])
+        wanted = low * shape[1] + high
+        place = np.searchsorted(keys, wanted)
+        is_looked_at = np.append(keys, -1)[place] == wanted
         place, earlier, later = (a[is_looked_at] for a in (place, earlier, later))
         strength = weight[earlier] * weight[later]
         for step, share in enumerate(ahead):

@@ -369,7 +369,7 @@ def test_it_is_chinese_throughout_for_who_reads_chinese() -> None:
     alarm = dict.fromkeys(["n_new", "share_new", "lists_unbraked", "lists_before", "lists_now"], 1)
     run.figures["alarms"] = [{"course": course.pk, **alarm}]
     run.parameters["weights"] = dict.fromkeys(
-        ["together", "next", "content", "people", "interest", "week", "popular"], 1.0
+        ["together", "next", "pairs", "content", "people", "interest", "week", "popular"], 1.0
     )
     run.model_file, run.model_sha256 = "recommend-1.npz", "12" * 32
     run.save()

@@ -189,8 +189,9 @@ def test_nothing_that_comes_over_the_line_runs(watched: list[Page], live_server)
         assert ran(page) is None
 
 
-def hostile_market() -> LiveSession:
-    """As many people, courses and sessions as texts; the last session shows all the courses."""
+def hostile_market() -> list[LiveSession]:
+    """As many people, courses and sessions as texts; returns a few sessions that together show all
+    courses, AT_ONCE each, and what everybody said."""
     category = CategoryFactory()
     people = [SellerFactory.build(display_name=text[:80]) for text in ROOM_CORPUS]
     User.objects.bulk_create(people)
@@ -209,39 +210,41 @@ def hostile_market() -> LiveSession:
         )
         for number, text in enumerate(ROOM_CORPUS)
     )
-    session = sessions[-1]
+    opened = sessions[::-AT_ONCE]
     ShowcaseItem.objects.bulk_create(
-        ShowcaseItem(live_session=session, course=course, position=place)
+        ShowcaseItem(live_session=opened[place // AT_ONCE], course=course, position=place)
         for place, course in enumerate(courses)
     )
-    session.pinned = session.showcase.first()
-    session.save()
+    for session in opened:
+        session.pinned = session.showcase.first()
+        session.save()
     ChatMessage.objects.bulk_create(
-        ChatMessage(live_session=session, author=people[number], text=text)
+        ChatMessage(live_session=opened[number // AT_ONCE], author=people[number], text=text)
         for number, text in enumerate(ROOM_CORPUS)
     )
-    return session
+    return opened
 
 
 def test_nothing_that_pages_are_made_of_runs(watched: list[Page], live_server) -> None:
-    session = hostile_market()
+    sessions = hostile_market()
     text = '</title></script>"><img src=x onerror=window.pwned=1>'
-    poll = Poll.objects.create(live_session=session, question=text)
+    poll = Poll.objects.create(live_session=sessions[0], question=text)
     PollOption.objects.create(poll=poll, text=text, position=0)
     draw = Draw.objects.create(
-        live_session=session,
+        live_session=sessions[0],
         prize=text,
         secret="0" * 64,
         commitment="0" * 64,
         closes_at=timezone.now() + timedelta(hours=1),
     )
 
-    shown = ["/live/", f"/live/{session.pk}/", f"/live/{session.pk}/draws/{draw.pk}/"]
+    rooms = [f"/live/{session.pk}/" for session in sessions]
+    shown = ["/live/", *rooms, f"/live/{sessions[0].pk}/draws/{draw.pk}/"]
     for page in watched:
         for path in shown:
             response = page.goto(live_server.url + path, wait_until="domcontentloaded")
             # The room's script has had its turn, too.
-            expect(page.locator("[data-share]:visible")).to_have_count(int(path == shown[1]))
+            expect(page.locator("[data-share]:visible")).to_have_count(int(path in rooms))
 
             assert response is not None and response.ok
             assert ran(page) is None, path

@@ -51,7 +51,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.mariadb]
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 STEPS = 50
 # Of each of the two seeds; MariaDB takes the same steps, fewer of them.
-N_RUNS = {"sqlite": 250, "mysql": 25}
+N_RUNS = {"sqlite": 120, "mysql": 25}
 picks = st.integers(0, 999)
 outcomes = st.sampled_from(["success", "success", "decline", "timeout"])
 

@@ -23,7 +23,7 @@ from analytics.methods.scoring_kernels import n_processors
 from analytics.methods.served_model import PAIR_REACH
 
 # Learners per part: few enough for float32 to count exactly, enough to be worth a worker.
-PART = 20_000
+PART = 50_000
 
 Histories = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -45,6 +45,9 @@ class Counting:
     has_next: bool = True
     backend: str = "threading"
     n_workers: int = -1
+
+    def n_threads(self) -> int:
+        return n_processors() if self.n_workers < 1 else self.n_workers
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def count_products(
     parts = _parts(interactions, users)
     if how.backend == "threading":
         # One part after the other, its items in threads: what each needs is in memory only once.
-        n_threads = n_processors() if how.n_workers < 1 else how.n_workers
+        n_threads = how.n_threads()
         for part in parts:
             _add_products(total, *part, how, n_threads=n_threads)
         return total
@@ -112,10 +115,14 @@ def count_followers(
 ) -> sparse.csr_matrix:
     """What follows the pairs of these keys (n_pairs,), sorted, in the histories of the given users
     (n_users,): see `pair_followers`."""
+    n_items, parts = interactions.n_items, _parts(interactions, users)
+    if how.backend == "threading":
+        n_threads = how.n_threads()
+        found = (_followers(*part, n_items, how, keys, n_threads=n_threads) for part in parts)
+        return reduce(operator.add, found)
     with parallel_config(backend=how.backend, n_jobs=how.n_workers):
         found = Parallel(return_as="generator", pre_dispatch="n_jobs")(
-            delayed(_followers)(*part, interactions.n_items, how, keys)
-            for part in _parts(interactions, users)
+            delayed(_followers)(*part, n_items, how, keys) for part in parts
         )
         return reduce(operator.add, found)
 
@@ -184,9 +191,9 @@ def _followers(
     n_items: int,
     how: Counting,
     keys: np.ndarray,
+    *,
+    n_threads: int = 1,
 ) -> sparse.csr_matrix:
-    place_of = np.full(n_items * n_items, -1, dtype=np.int32)
-    place_of[keys] = np.arange(len(keys))
     return pair_followers(
         indptr,
         indices,
@@ -195,6 +202,6 @@ def _followers(
         n_items=n_items,
         reach=how.reach,
         ahead=np.array(how.ahead),
-        place_of=place_of.reshape(n_items, n_items),
-        n_pairs=len(keys),
+        keys=keys,
+        n_threads=n_threads,
     )

@@ -34,15 +34,13 @@ def supported(data: Interactions, *, reach: int, use_numba: bool) -> np.ndarray:
 
 
 def followed(data: Interactions, keys: list[int], *, reach: int, ahead: list[float], use_numba):
-    place_of = np.full(N_ITEMS * N_ITEMS, -1, dtype=np.int32)
-    place_of[keys] = np.arange(len(keys))
     return pair_followers(
         *(data.indptr, data.indices, data.weight, data.age),
         n_items=N_ITEMS,
         reach=reach,
         ahead=np.array(ahead),
-        place_of=place_of.reshape(N_ITEMS, N_ITEMS),
-        n_pairs=len(keys),
+        keys=np.array(keys, dtype=np.int64),
+        n_threads=2,
         use_numba=use_numba,
     )
 
