@@ -223,6 +223,8 @@ def add_next(
     ends = np.flatnonzero(is_first)[np.cumsum(is_first) - 1] if len(indices) else indices
     row_weight = weight * tails[np.minimum(age, len(tails) - 1)] / np.sqrt(n_of_user[users])
     starts = indptr[:-1][users]
+    # Added at once, as the sums of a part are that come from elsewhere.
+    part = NextProducts.zeros(n_items)
     for low in range(0, len(indices), BLOCK):
         target = np.arange(low, min(low + BLOCK, len(indices)))
         target = target[ends[target] > starts[target]]
@@ -239,6 +241,8 @@ def add_next(
         y = sparse.csr_matrix((np.ones(len(at), np.float32), (at, indices[target])), shape=shape)
         scale = sparse.diags(row_weight[target].astype(np.float32))
         xs, zs = (scale @ x).T.tocsr(), (scale @ z).T.tocsr()
-        for total, part in zip(sums[:4], (xs @ x, xs @ z, xs @ y, zs @ y), strict=True):
-            total += part.toarray()
-        sums.newest[:] += (zs @ z).diagonal()
+        for total, found in zip(part[:4], (xs @ x, xs @ z, xs @ y, zs @ y), strict=True):
+            total += found.toarray()
+        part.newest[:] += (zs @ z).diagonal()
+    for mine, theirs in zip(sums, part, strict=True):
+        np.add(mine, theirs, out=mine)

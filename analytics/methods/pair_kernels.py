@@ -64,10 +64,11 @@ def _follow_loop(  # type: ignore[no-untyped-def]
                     continue
                 strength = weight[a] * weight[b]
                 for target in range(next_one, end):
-                    place = starts[row] + merged[row]
-                    columns[place] = indices[target]
-                    values[place] = strength * weight[target] * ahead[target - next_one]
-                    merged[row] += 1
+                    value = strength * weight[target] * ahead[target - next_one]
+                    if value > 0:
+                        columns[starts[row] + merged[row]] = indices[target]
+                        values[starts[row] + merged[row]] = value
+                        merged[row] += 1
         for row in range(first_row[item], first_row[item + 1]):
             row_of[high_of[row]] = -1
             if is_counting or merged[row] == 0:
@@ -148,10 +149,13 @@ def add_support(
 
         in_blocks(work, len(support), size=ITEMS, n_threads=n_threads)
         return
+    # Added at once, as the sums of a part are that come from elsewhere.
+    total = np.zeros_like(support)
     for earlier, later in _near(indptr, age, reach):
         low, high = _low_and_high(indices[earlier], indices[later])
         strength = weight[earlier] * weight[later]
-        support += sparse.csr_matrix((strength, (low, high)), shape=support.shape).toarray()
+        total += sparse.csr_matrix((strength, (low, high)), shape=support.shape).toarray()
+    support += total
 
 
 def pair_followers(

@@ -32,11 +32,11 @@ FORMAT = 1
 N_REASONS = len(Reason) - 1
 # The numbers of `recommenders.blocks.Ask`, which a process that only serves does not import.
 HISTORY, PEOPLE, INTEREST, EVERYBODY, ALIKE, PAIRS = range(6)
-# The newest entry is paired with so many before it.
+# The newest entry is paired with those that are at most so many entries older.
 PAIR_REACH = 5
 LEAST_DECAYED = 1e-3
-# A model of so few cells (64 MB), or of which this share is filled, is kept as plain rows: a
-# fraction of the time for, at most, twice the memory.
+# Rows, but for those of pairs, of so few cells (64 MB), or of which this share is filled, are kept
+# plain: a fraction of the time for, at most, twice the memory.
 MOST_CELLS, LEAST_FULL = 16_000_000, 0.25
 # More entries than any history that is read.
 LONGEST_HISTORY = 4_096
@@ -132,6 +132,7 @@ class _Block:
     start: int
     weight: np.float32
     fades: bool
+    decay: np.float32
     powers: np.ndarray
 
 
@@ -176,8 +177,8 @@ class ServedModel:
             scores[~allowed] = 0
         items = self._near_the_top(scores, n)
         parts = self._parts(picked, items)
-        # Row after row in single precision, as the lists of a fit are summed: the same scores to
-        # the last bit, and equal columns give equal ones.
+        # Row after row in single precision, as the lists of a fit are summed: equal columns give
+        # equal scores.
         exact = parts.sum(axis=0, dtype=np.float32)
         order = np.argsort(-exact, kind="stable")[:n]
         order = order[exact[order] > 0]
@@ -291,6 +292,7 @@ class ServedModel:
                     start=int(arrays["block_start"][block]),
                     weight=np.float32(arrays["block_weight"][block]),
                     fades=bool(arrays["block_fades"][block]),
+                    decay=np.float32(arrays["block_decay"][block]),
                     powers=powers[powers > LEAST_DECAYED],
                 )
             )
@@ -323,7 +325,7 @@ class ServedModel:
                 picked = history.items[kept]
                 value = history.weight[kept] * block.powers[history.age[kept]]
             elif block.ask == PAIRS:
-                picked, value = self._pairs(history, block.powers)
+                picked, value = self._pairs(history, block.decay)
             elif block.ask == EVERYBODY:
                 picked, value = _FIRST, _ONE
             elif block.ask == INTEREST:
@@ -359,17 +361,19 @@ class ServedModel:
             np.repeat(np.arange(n_plain, len(picked_rows)), lasts - firsts),
         )
 
-    def _pairs(self, history: History, powers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and values of the newest entry with each of the few before it."""
-        before = slice(-2, -2 - PAIR_REACH, -1)
-        newest, others = history.items[-1:].astype(np.int64), history.items[before]
-        low, high = np.minimum(newest, others), np.maximum(newest, others)
-        wanted = low * self.n_items + high
+    def _pairs(self, history: History, decay: np.float32) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and values of the newest entry, if it is one, with each of the few before it."""
+        if (history.age == 0).sum() != 1:
+            return _NONE, _ONE[:0]
+        is_near = (history.age >= 1) & (history.age <= PAIR_REACH)
+        others, newest = history.items[is_near], history.items[-1:].astype(np.int64)
+        wanted = np.minimum(newest, others) * self.n_items + np.maximum(newest, others)
         keys = self.arrays["pair_keys"]
         place = np.searchsorted(keys, wanted)
         is_there = place < len(keys)
         is_there[is_there] = keys[place[is_there]] == wanted[is_there]
-        value = history.weight[-1:] * history.weight[before] * powers[: len(others)]
+        decayed = decay ** (history.age[is_near] - 1)
+        value = (history.weight[-1:] * history.weight[is_near] * decayed).astype(np.float32)
         return place[is_there], value[is_there]
 
     def _codes(self, person: Person) -> np.ndarray:

@@ -73,6 +73,7 @@ FEW_LEARNERS = 5.0
 # Of one that nobody took: many of them are wanted by nobody, and exploration tries out new ones.
 OF_UNTAKEN = 0.5
 FEWEST_TO_TUNE = 50
+_NO_KEYS = np.empty(0, dtype=np.int64)
 
 
 class HybridRecommender(BaseRecommender):
@@ -95,10 +96,11 @@ class HybridRecommender(BaseRecommender):
 
     n_neighbors: neighbours kept per item and model. l2, next_l2: ridge penalties. next_decay,
     window, tail: see `products.Counting`. max_dense_items, max_next_items: above them nothing
-    items x items is dense for that part (four float32 matrices are held for the latter: 1 GB at
-    8,000). tune_seconds: what the search may take; it is shorter where nothing gains any more, so
-    that a fit can be repeated. weights, half_life, discount: fixed ones instead of the search.
-    backend, n_workers: where counts are made. random_state: who is held out in the search.
+    items x items is dense for that part (six float32 matrices are held for both, during the search
+    twice: 1.2 GB at 5,000). tune_seconds: what the search for weights may take; it is shorter where
+    nothing gains any more, so that a fit can be repeated. weights, half_life, discount: fixed ones
+    instead of the search. backend, n_workers: where counts are made. random_state: who is held out
+    in the search.
 
     Attributes: those of BaseRecommender; weights_ (part to weight); half_life_ (entries);
     discount_; tuning_ (dict: ndcg@10 on the held-out histories, seconds, steps, is_ordered; empty
@@ -173,17 +175,14 @@ class HybridRecommender(BaseRecommender):
         content = ContentKNNRecommender(n_neighbors=50).fit(interactions, item_features=items)
         pairs = None
         if len(held.users) >= FEWEST_TO_TUNE:
-            known = np.arange(len(held.users))
-            seen = self._products(held.rest, known, into=products and products.copy())
-            pairs = self._pairs(interactions, others, _pairs_of(seen))
-            of_rest = self._pairs(held.rest, known, pairs.keys)
-            rest = interactions.keep(held.is_kept)
-            blocks = self._blocks(rest, seen, pairs + of_rest, content.model_, items)
-            self._tune(blocks, held, np.bincount(rest.indices, minlength=rest.n_items))
+            pairs = self._search(interactions, held, others, products, content.model_, items)
         products = self._products(interactions, held.users, into=products)
-        if pairs is None:
-            pairs = self._pairs(interactions, others, _pairs_of(products))
-        pairs += self._pairs(interactions, held.users, pairs.keys)
+        if not self.weights_["pairs"]:
+            pairs = self._pairs(interactions, others[:0], _NO_KEYS)
+        else:
+            if pairs is None:
+                pairs = self._pairs(interactions, others, _pairs_of(products))
+            pairs += self._pairs(interactions, held.users, pairs.keys)
         blocks = self._blocks(interactions, products, pairs, content.model_, items)
         learners = np.bincount(interactions.indices, minlength=interactions.n_items)
         factors = popularity_discount(learners, self.discount_)
@@ -192,6 +191,28 @@ class HybridRecommender(BaseRecommender):
             for block in blocks
             if self.weights_[block.name] > 0
         ]
+
+    def _search(
+        self,
+        interactions: Interactions,
+        held: HeldOut,
+        others: np.ndarray,
+        products: ItemProducts | None,
+        content: sparse.csr_matrix,
+        items: ItemFeatures,
+    ) -> PairCounts:
+        """Search weights on the held-out entries, with models of everything else.
+
+        products: of the others alone. Returns their counts of what follows pairs, for the fit.
+        """
+        known = np.arange(len(held.users))
+        seen = self._products(held.rest, known, into=products and products.copy())
+        pairs = self._pairs(interactions, others, _pairs_of(seen))
+        of_rest = self._pairs(held.rest, known, pairs.keys)
+        rest = interactions.keep(held.is_kept)
+        blocks = self._blocks(rest, seen, pairs + of_rest, content, items)
+        self._tune(blocks, held, np.bincount(rest.indices, minlength=rest.n_items))
+        return pairs
 
     def _products(
         self, interactions: Interactions, users: np.ndarray, *, into: ItemProducts | None = None
@@ -343,7 +364,7 @@ class HybridRecommender(BaseRecommender):
 
 def _pairs_of(products: ItemProducts | None) -> np.ndarray:
     if products is None or products.pairs is None:
-        return np.empty(0, dtype=np.int64)
+        return _NO_KEYS
     return frequent_pairs(products.pairs)
 
 

@@ -58,22 +58,21 @@ def next_item_models(
         raise ArithmeticError(f"the products of earlier entries are not positive ({failed})")
     root /= np.sqrt(newest)
     # Not by numpy's own product: it comes with a BLAS of its own, whose threads and those of this
-    # one would wait for work on each other's processors.
-    wanted = blas.sgemm(
+    # one would wait for work on each other's processors. It goes down columns: all is turned over,
+    # so that nothing need be copied.
+    turned = blas.sgemm(
         -1.0,
-        root.T,
         products.newest_next.T,
+        root.T,
         beta=1.0,
-        c=np.array(products.slow_next, order="F"),
-        trans_a=1,
-        trans_b=1,
+        c=products.slow_next.copy().T,
         overwrite_c=1,
     )
-    slow, failed = lapack.spotrs(factor, wanted, lower=1, overwrite_b=1)
-    if failed:
-        raise ArithmeticError(f"the products of earlier entries have no solution ({failed})")
-    last = np.asfortranarray(products.newest_next / newest[:, None])
-    last = blas.sgemm(-1.0, root.T, slow, beta=1.0, c=last, overwrite_c=1)
+    for is_turned in (1, 0):
+        turned = blas.strsm(1.0, factor, turned, side=1, lower=1, trans_a=is_turned, overwrite_b=1)
+    slow = turned.T
+    last = products.newest_next / newest[:, None]
+    last = blas.sgemm(-1.0, turned, root.T, beta=1.0, c=last.T, trans_b=1, overwrite_c=1).T
     for rows in (slow, last):
         np.fill_diagonal(rows, 0)
     return strongest_of(slow, k), strongest_of(last, k)

@@ -18,10 +18,10 @@ from analytics.methods.reasons import Reason
 from analytics.methods.recommenders.blocks import Ask, Block
 from analytics.methods.served_model import PAIR_REACH
 
-# People who had a pair, at least, and pairs, at most.
+# How often a pair was taken and followed by anything, at least, and pairs, at most.
 LEAST_SUPPORT = 5.0
 MOST_PAIRS = 100_000
-# People added to those who had a pair, against what rests on few.
+# People added to those who had a pair and went on, against what rests on few.
 SHRINKAGE = 10.0
 N_FOLLOWERS = 20
 DECAY = 0.75
@@ -51,7 +51,8 @@ def frequent_pairs(support: np.ndarray) -> np.ndarray:
 
 
 def pair_block(name: str, pairs: PairCounts, support: np.ndarray, n_learners: np.ndarray) -> Block:
-    """A row per pair: the share of those who had it that took each item soon after.
+    """A row per pair: of those who had it and did anything after, the share that took each item,
+    the sooner the more.
 
     support (n_items, n_items): see `add_support`. n_learners (n_items,): of both items of a pair
     the one with fewer stands for the row, as it tells more of who took them.
@@ -75,33 +76,26 @@ def pair_block(name: str, pairs: PairCounts, support: np.ndarray, n_learners: np
 def pair_queries(
     interactions: Interactions, users: np.ndarray, keys: np.ndarray, *, decay: float
 ) -> sparse.csr_matrix:
-    """(len(users), n_pairs) csr float32: the newest entry with each of the PAIR_REACH before it.
+    """(len(users), n_pairs) csr float32: the newest entry with each that is at most PAIR_REACH
+    entries older.
 
-    A pair weighs the product of both weights, times decay for every entry between them.
+    A pair weighs the product of both weights, times decay for every entry between them. Who did
+    several things last, at once, is asked for none: which of them came last is not known.
     """
-    ends, starts = interactions.indptr[users + 1], interactions.indptr[users]
-    items, weight = interactions.indices.astype(np.int64), interactions.weight
-    rows, places, values = [], [], []
-    for lag in range(1, PAIR_REACH + 1):
-        mine = np.flatnonzero(ends - starts > lag)
-        newest, other = ends[mine] - 1, ends[mine] - 1 - lag
-        low = np.minimum(items[newest], items[other])
-        high = np.maximum(items[newest], items[other])
-        wanted = low * interactions.n_items + high
-        place = np.searchsorted(keys, wanted)
-        is_there = np.append(keys, -1)[place] == wanted
-        rows.append(mine[is_there])
-        places.append(place[is_there])
-        strength = weight[newest] * weight[other] * np.float32(decay) ** (lag - 1)
-        values.append(strength[is_there])
-    # By user, the nearest pair first: single precision adds in this order for one person too.
-    order = np.argsort(np.concatenate(rows), kind="stable")
-    n_of_user = np.bincount(np.concatenate(rows), minlength=len(users))
+    n_of_user, places = interactions.entries_of(users)
+    rows = np.repeat(np.arange(len(users)), n_of_user)
+    items, age = interactions.indices[places].astype(np.int64), interactions.age[places]
+    n_newest = np.bincount(rows[age == 0], minlength=len(users))
+    is_near = (n_newest[rows] == 1) & (age >= 1) & (age <= PAIR_REACH)
+    rows, places, items, age = (a[is_near] for a in (rows, places, items, age))
+    newest = interactions.indptr[users[rows] + 1] - 1
+    other = interactions.indices[newest].astype(np.int64)
+    wanted = np.minimum(items, other) * interactions.n_items + np.maximum(items, other)
+    place = np.searchsorted(keys, wanted)
+    is_there = np.append(keys, -1)[place] == wanted
+    weight = interactions.weight
+    values = weight[newest] * weight[places] * np.float32(decay) ** (age - 1)
     return sparse.csr_matrix(
-        (
-            np.concatenate(values)[order].astype(np.float32),
-            np.concatenate(places)[order],
-            np.concatenate([[0], np.cumsum(n_of_user)]),
-        ),
+        (values[is_there].astype(np.float32), (rows[is_there], place[is_there])),
         shape=(len(users), len(keys)),
     )

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
 
 from analytics.methods.interactions import Interactions
+from analytics.methods.ranking_evaluation import ndcg_at
 from analytics.methods.reasons import Reason
-from analytics.methods.recommenders import HybridRecommender, pairs
+from analytics.methods.recommenders import HybridRecommender, hybrid, pairs
 from analytics.methods.recommenders.pairs import (
     PairCounts,
     frequent_pairs,
     pair_block,
     pair_queries,
 )
-from analytics.methods.recommenders.tuning import popularity_discount
+from analytics.methods.recommenders.products import (
+    Counting,
+    count_followers,
+    count_products,
+)
+from analytics.methods.recommenders.tuning import (
+    MixScore,
+    Rated,
+    hold_out_newest,
+    popularity_discount,
+)
 
 N_ITEMS = 6
 
@@ -103,6 +117,47 @@ def test_two_courses_together_tell_what_none_of_them_does(either_or) -> None:
     assert right(weights={"together": 1.0, "next": 1.0, "popular": 0.1}) < 0.8
 
 
+def test_who_did_several_things_last_at_once_is_asked_for_no_pair() -> None:
+    """Which of them was last would be said by the numbers of the courses alone."""
+    data = Interactions.from_arrays(
+        np.array([0, 0, 0, 1, 1, 1]),
+        np.array([4, 2, 0, 4, 2, 0]),
+        order=np.array([0, 1, 1, 0, 0, 1]),
+        n_users=2,
+        n_items=N_ITEMS,
+    )
+    found = pair_queries(data, np.arange(2), np.array([2, 4, 16]), decay=0.8)
+    # Of the other one both that came before are equally near.
+    assert found.toarray().tolist() == [[0, 0, 0], [1, 1, 0]]
+
+
+def test_the_rows_that_serve_are_counted_from_everybody(either_or) -> None:
+    """Given a search, which holds some people back: in the end they are counted as well."""
+    data, _last = either_or
+    model = HybridRecommender(tune_seconds=60, discount=0.0).fit(data)
+    (found,) = (block for block in model.blocks_ if block.name == "pairs")
+    everybody = np.arange(data.n_users)
+    how = Counting(n_workers=1)
+    support = count_products(data, everybody, how).pairs
+    followers = count_followers(data, everybody, how, found.keys)
+    assert support is not None
+    n_learners = np.bincount(data.indices, minlength=N_ITEMS)
+    expected = pair_block("pairs", PairCounts(found.keys, followers), support, n_learners)
+    np.testing.assert_allclose(found.rows.toarray(), expected.rows.toarray(), rtol=1e-5)
+
+
+def test_pairs_that_no_weight_asks_for_are_not_counted(either_or, monkeypatch) -> None:
+    data, _last = either_or
+
+    def refuse(*_arguments: object) -> None:
+        raise AssertionError("counted")
+
+    monkeypatch.setattr(hybrid, "count_followers", refuse)
+    HybridRecommender(weights={"together": 1.0, "popular": 0.1}).fit(data)
+    with pytest.raises(AssertionError, match="counted"):
+        HybridRecommender(weights={"pairs": 1.0}).fit(data)
+
+
 def test_an_order_that_is_none_leaves_no_pairs(either_or) -> None:
     data, _last = either_or
     unordered = Interactions.from_arrays(
@@ -111,6 +166,56 @@ def test_an_order_that_is_none_leaves_no_pairs(either_or) -> None:
     model = HybridRecommender().fit(unordered)
     assert "pairs" not in {block.name for block in model.blocks_}
     assert not len(model.arrays()["pair_keys"])
+
+
+def test_a_discount_is_for_what_the_history_says_alone(either_or) -> None:
+    data, _last = either_or
+    weights = {"together": 1.0, "next": 1.0, "pairs": 1.0, "people": 0.1, "popular": 0.1}
+    plain, discounted = (
+        HybridRecommender(weights=weights, half_life=3.0, discount=discount).fit(data)
+        for discount in (0.0, 0.5)
+    )
+    n_learners = np.bincount(data.indices, minlength=N_ITEMS)
+    factors = popularity_discount(n_learners, 0.5)
+    assert factors.max() > 1.2
+    names = [block.name for block in plain.blocks_]
+    assert {"together", "next", "pairs", "popular"} <= set(names)
+    for one, other in zip(plain.blocks_, discounted.blocks_, strict=True):
+        expected = one.rows.toarray() * (factors if one.name not in ("people", "popular") else 1)
+        np.testing.assert_allclose(other.rows.toarray(), expected, rtol=1e-5)
+
+
+def test_the_search_takes_the_discount_that_scores_best(either_or, monkeypatch) -> None:
+    class Better(MixScore):
+        def __call__(self, weights: Mapping[str, float], discount: float = 0.0) -> Rated:
+            found = super().__call__(weights, discount)
+            return Rated(found.value + (discount == 0.06), found.rows + (discount == 0.06))
+
+    data, _last = either_or
+    monkeypatch.setattr(hybrid, "MixScore", Better)
+    assert HybridRecommender().fit(data).discount_ == 0.06
+
+
+@pytest.mark.parametrize("discount", [0.0, 0.5])
+def test_the_search_ranks_as_the_model_does_that_it_searches_for(either_or, discount) -> None:
+    """Given parts in any order, with what everybody gets before what the history says."""
+    data, _last = either_or
+    weights = {"together": 0.5, "next": 0.3, "pairs": 0.6, "popular": 0.4}
+    held = hold_out_newest(data, n=300, random_state=1)
+    rest = data.keep(held.is_kept)
+    model = HybridRecommender(weights=weights, half_life=3.0, discount=0.0).fit(rest)
+    n_learners = np.bincount(rest.indices, minlength=N_ITEMS)
+    blocks = [replace(block, weight=1.0) for block in model.blocks_][::-1]
+    score = MixScore(blocks, held, model.people_, weights, n_learners=n_learners)
+
+    asked = HybridRecommender(weights=weights, half_life=3.0, discount=discount).fit(rest)
+    lists = asked.recommend(held.users, n=10).items
+    wanted = sparse.csr_matrix(
+        (np.ones(len(held.users)), (np.arange(len(held.users)), held.targets)),
+        shape=(len(held.users), N_ITEMS),
+    )
+    expected = float(ndcg_at(lists, wanted).mean())
+    assert score.of_whole_histories(weights, discount) == pytest.approx(expected, abs=1e-6)
 
 
 def test_what_is_said_weighs_less_of_what_everybody_has() -> None:
