@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.utils import timezone
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from streams.broadcast import SAMPLE_CLIP
 from streams.models import Broadcast, ChangeCause, LiveSession
@@ -138,7 +138,7 @@ def test_a_sellers_stream_is_seen_in_the_room_and_kept_as_its_replay(studio, bro
             eventually(lambda: fetched(master).count("#EXT-X-STREAM-INF") == 3, what="three sizes")
             page = open_page(f"/live/{session.pk}/")
             wait_until_it_moves(page)
-            assert page.locator("[data-says]").is_hidden()
+            expect(page.locator("[data-says]")).to_be_hidden()
 
             # When the line breaks, the room says so and the session goes on.
             sender.kill()

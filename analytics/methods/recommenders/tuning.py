@@ -27,7 +27,7 @@ FACTORS = (0.5, 2.0, 0.75, 1.35, 0.0)
 # of some thousand histories seems to say is not always so.
 CERTAINTY = 1.0
 # Learners added to those of each item, so that a discount tells few from none by little.
-FEW_LEARNERS = 10.0
+ADDED_LEARNERS = 10.0
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class MixScore:
 def popularity_discount(n_learners: np.ndarray, discount: float) -> np.ndarray:
     """(n_items,) float32 of 1 and more, larger for items with fewer learners, to the power of
     discount: linear models from counts say too much of what everybody has anyway."""
-    share = (n_learners + FEW_LEARNERS) / (n_learners.max(initial=0) + FEW_LEARNERS)
+    share = (n_learners + ADDED_LEARNERS) / (n_learners.max(initial=0) + ADDED_LEARNERS)
     return (share**-discount).astype(np.float32)
 
 
