@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from analytics.methods.count_kernels import ITEMS, Occurrences
-from analytics.methods.scoring_kernels import HAS_NUMBA, compiled_loop, in_blocks
+from analytics.methods.scoring_kernels import HAS_NUMBA, compiled_loop, in_blocks, n_processors
 
 
 @compiled_loop
@@ -103,9 +103,9 @@ def _moved_together(starts, merged, columns, values):  # type: ignore[no-untyped
 
 @compiled_loop
 def _strongest_loop(indptr, indices, data, k, kept, columns, values):  # type: ignore[no-untyped-def]
-    end = 0
     for row in range(len(indptr) - 1):
         first, last = indptr[row], indptr[row + 1]
+        end = kept[row]
         least = np.float32(0)
         n_of_least = last - first
         if last - first > k:
@@ -124,7 +124,6 @@ def _strongest_loop(indptr, indices, data, k, kept, columns, values):  # type: i
                 columns[end] = indices[at]
                 values[end] = data[at]
                 end += 1
-        kept[row + 1] = end
 
 
 def add_support(
@@ -205,11 +204,18 @@ def strongest_positive(
 ) -> sparse.csr_matrix:
     """csr: the k largest entries of each row of positive ones, of equal ones the first."""
     if use_numba:
-        kept = np.zeros(rows.shape[0] + 1, dtype=np.int64)
-        columns, values = np.empty_like(rows.indices), np.empty_like(rows.data)
-        _strongest_loop(rows.indptr, rows.indices, rows.data, k, kept, columns, values)
-        some = slice(0, kept[-1])
-        return sparse.csr_matrix((values[some], columns[some], kept), shape=rows.shape)
+        n_of_row = np.minimum(np.diff(rows.indptr), k)
+        kept = np.concatenate([[0], np.cumsum(n_of_row)])
+        columns, values = np.empty(kept[-1], np.int32), np.empty(kept[-1], np.float32)
+
+        def work(some: slice) -> None:
+            both = slice(some.start, some.stop + 1)
+            _strongest_loop(
+                rows.indptr[both], rows.indices, rows.data, k, kept[some], columns, values
+            )
+
+        in_blocks(work, rows.shape[0], n_threads=n_processors())
+        return sparse.csr_matrix((values, columns, kept), shape=rows.shape)
     n_of_row = np.diff(rows.indptr)
     of_row = np.repeat(np.arange(rows.shape[0]), n_of_row)
     ranked = np.lexsort((rows.indices, -rows.data, of_row))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.preprocessing import normalize
@@ -50,7 +51,7 @@ def _han_counts(texts: Sequence[str]) -> sparse.csr_matrix:
         # Each character has 16 bits of the number of its term; none of them is 0.
         found.append(sum(codes[at + place] << (16 * place) for place in range(size)))
         where.append(text_of[at])
-    terms, columns = np.unique(np.concatenate(found), return_inverse=True)
+    columns, terms = pd.factorize(np.concatenate(found))
     counts = sparse.csr_matrix(
         (np.ones(len(columns), dtype=np.float32), (np.concatenate(where), columns)),
         shape=(len(texts), len(terms)),
