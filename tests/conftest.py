@@ -14,6 +14,8 @@ from analytics import exposure, rendered_cards, served_recommender, serving, sho
 from streams.polled_rooms import forget_polled_rooms
 from tests import servers
 
+# With LIVECOURSE_LONG_TESTS=1 rushes have more rounds, faults more kills, and so on: minutes more.
+IS_LONG = os.environ.get("LIVECOURSE_LONG_TESTS") == "1"
 SLOW_FOLDERS = ("operation", "browser", "concurrency", "faults")
 
 

@@ -7,7 +7,6 @@ browser reports whatever it had to stop.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -29,6 +28,7 @@ from streams.models import (
     SessionStatus,
     ShowcaseItem,
 )
+from tests.conftest import IS_LONG
 from tests.factories import (
     CategoryFactory,
     CourseFactory,
@@ -53,7 +53,7 @@ AT_ONCE = 100
 # A poll or a draw takes the place of the one before: every fourth text is enough of a trial.
 GAMES_STEP = 4
 # What the server writes into a page is escaped alike whatever it is: all of them by a setting.
-PAGES_STEP = 1 if os.environ.get("LIVECOURSE_LONG_TESTS") == "1" else 3
+PAGES_STEP = 1 if IS_LONG else 3
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,9 +9,6 @@ from django.db import connection
 
 from tests.concurrency.referee import Ask
 from tests.concurrency.shop import Shop, open_shop, url_of_test_database
-
-# With LIVECOURSE_LONG_TESTS=1 the rushes have more rounds and the faults more kills: minutes more.
-IS_LONG = os.environ.get("LIVECOURSE_LONG_TESTS") == "1"
 
 
 @pytest.fixture(scope="package")

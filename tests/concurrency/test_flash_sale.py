@@ -8,9 +8,9 @@ import pytest
 
 from catalog.models import Enrollment, LedgerEntry, Order, Promotion
 from tests.concurrency.buyers import Answer, Request, at_once, codes, order, pay, percentile
-from tests.concurrency.conftest import IS_LONG
 from tests.concurrency.referee import broken_promises, lost_orders
 from tests.concurrency.world import make_buyers, make_offer
+from tests.conftest import IS_LONG
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.mariadb]
 

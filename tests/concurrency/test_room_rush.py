@@ -14,7 +14,7 @@ import pytest
 from bench.room_sockets import Seen, ViewerSocket, handshake
 from streams.models import ChatMessage, LiveSession
 from tests.concurrency.buyers import in_own_loop
-from tests.concurrency.conftest import IS_LONG
+from tests.conftest import IS_LONG
 from tests.factories import ChatRulesFactory, LiveSessionFactory, UserFactory
 from tests.streams.live_room import Server, cookie_of, entered, served
 

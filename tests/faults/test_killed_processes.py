@@ -25,10 +25,9 @@ from celery import Celery
 
 from tests import servers
 from tests.concurrency.buyers import Answer, Request, in_own_loop, order, pay, send
-from tests.concurrency.conftest import IS_LONG
 from tests.concurrency.referee import Ask, broken_promises, lost_orders
 from tests.concurrency.shop import is_up, shop_environment, web_command
-from tests.conftest import missing
+from tests.conftest import IS_LONG, missing
 from tests.faults.killable import Killable, KillableDatabase, KillableWorker
 from tests.operation.processes import ROOT, manage
 

@@ -99,11 +99,11 @@ def count_products(
         # One part after the other, its items in threads: what each needs is in memory only once.
         n_threads = how.n_threads()
         for part in parts:
-            _add_products(total, *part, how, n_threads=n_threads)
+            _add_products(total, part, how, n_threads=n_threads)
         return total
     with parallel_config(backend=how.backend, n_jobs=how.n_workers):
         found = Parallel(return_as="generator", pre_dispatch="n_jobs")(
-            delayed(_products)(*part, n_items, how) for part in parts
+            delayed(_products)(part, n_items, how) for part in parts
         )
         for one in found:
             total.add(one)
@@ -118,11 +118,11 @@ def count_followers(
     n_items, parts = interactions.n_items, _parts(interactions, users)
     if how.backend == "threading":
         n_threads = how.n_threads()
-        found = (_followers(*part, n_items, how, keys, n_threads=n_threads) for part in parts)
+        found = (_followers(part, n_items, how, keys, n_threads=n_threads) for part in parts)
         return reduce(operator.add, found)
     with parallel_config(backend=how.backend, n_jobs=how.n_workers):
         found = Parallel(return_as="generator", pre_dispatch="n_jobs")(
-            delayed(_followers)(*part, n_items, how, keys) for part in parts
+            delayed(_followers)(part, n_items, how, keys) for part in parts
         )
         return reduce(operator.add, found)
 
@@ -145,60 +145,33 @@ def _histories(interactions: Interactions, users: np.ndarray) -> Histories:
     )
 
 
-def _products(
-    indptr: np.ndarray,
-    indices: np.ndarray,
-    weight: np.ndarray,
-    age: np.ndarray,
-    n_items: int,
-    how: Counting,
-) -> ItemProducts:
+def _products(part: Histories, n_items: int, how: Counting) -> ItemProducts:
     total = ItemProducts.zeros(n_items, has_next=how.has_next)
-    _add_products(total, indptr, indices, weight, age, how, n_threads=1)
+    _add_products(total, part, how, n_threads=1)
     return total
 
 
-def _add_products(
-    total: ItemProducts,
-    indptr: np.ndarray,
-    indices: np.ndarray,
-    weight: np.ndarray,
-    age: np.ndarray,
-    how: Counting,
-    *,
-    n_threads: int,
-) -> None:
+def _add_products(total: ItemProducts, part: Histories, how: Counting, *, n_threads: int) -> None:
+    indptr, indices, weight, _age = part
     add_together(total.together, indptr, indices, weight, n_threads=n_threads)
-    histories = (indptr, indices, weight, age)
     if total.following is not None:
         add_next(
             total.following,
-            *histories,
+            *part,
             decay=how.decay,
             window=how.window,
             tails=how.tail ** np.arange(100),
             n_threads=n_threads,
         )
     if total.pairs is not None:
-        add_support(total.pairs, *histories, reach=how.reach, n_threads=n_threads)
+        add_support(total.pairs, *part, reach=how.reach, n_threads=n_threads)
 
 
 def _followers(
-    indptr: np.ndarray,
-    indices: np.ndarray,
-    weight: np.ndarray,
-    age: np.ndarray,
-    n_items: int,
-    how: Counting,
-    keys: np.ndarray,
-    *,
-    n_threads: int = 1,
+    part: Histories, n_items: int, how: Counting, keys: np.ndarray, *, n_threads: int = 1
 ) -> sparse.csr_matrix:
     return pair_followers(
-        indptr,
-        indices,
-        weight,
-        age,
+        *part,
         n_items=n_items,
         reach=how.reach,
         ahead=np.array(how.ahead),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +31,8 @@ from tests.analytics.methods.pushes import (
     made_market,
     real_market,
 )
+from tests.conftest import IS_LONG
 
-IS_LONG = os.environ.get("LIVECOURSE_LONG_TESTS") == "1"
 SEED = 3
 
 
