@@ -15,8 +15,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-# For what is not asked for at each request: whether a course has got another lesson.
-HELD_SECONDS = 60.0
+# For what is not asked for at each request: whether a course that was finished got another lesson.
+HELD_SECONDS = 600.0
 MOST_PEOPLE = 4_000
 
 

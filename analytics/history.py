@@ -17,7 +17,7 @@ from accounts.plain_rows import fetch_rows
 from analytics.intent import KIND_WEIGHTS, TAKEN_KINDS
 from analytics.methods.served_model import History, Person
 from analytics.models import Event, ProfileCorrection
-from catalog.models import ChosenInterest, Enrollment, Lesson, LessonProgress, Section
+from catalog.models import ChosenInterest, Enrollment, LessonProgress
 
 # The newest events that are looked at: what is older has decayed to nothing.
 MOST_EVENTS = 300
@@ -34,14 +34,15 @@ N_BRANCHES = 6
 class PersonHistory:
     """One person: `did` maps a course id to (order, weight, whether it was taken), see `_pairs` of
     the learning data for its rules; owned are courses with access now; chosen and off are ids of
-    fields that the person chose, and switched off; uses_interests is false where all are off."""
+    fields that the person chose, and switched off; uses_interests is false where all are off;
+    lessons_done are ids of the lessons that they completed."""
 
     did: dict[int, tuple[float, float, bool]] = field(default_factory=dict)
     owned: set[int] = field(default_factory=set)
     chosen: list[int] = field(default_factory=list)
     off: set[int] = field(default_factory=set)
     uses_interests: bool = True
-    n_lessons_done: int = 0
+    lessons_done: set[int] = field(default_factory=set)
     birth_year: int | None = None
     gender: str = ""
     occupation: str = ""
@@ -121,7 +122,7 @@ def _read(found: PersonHistory, row: Sequence[Any]) -> None:
         found.birth_year = number
         found.gender, _, found.occupation = text.partition("|")
     elif what == _DONE:
-        found.n_lessons_done = number
+        found.lessons_done.add(number)
     elif text == ALL_INTERESTS:
         found.uses_interests = False
     elif (category := text.removeprefix(INTEREST_SUBJECT)).isdecimal():
@@ -192,8 +193,8 @@ def _statement(n_people: int) -> str:
         f"FROM {table(StatedAttributes)} WHERE {who} "
         f"UNION ALL SELECT user_id, {_OFF}, NULL, NULL, NULL, subject "
         f"FROM {table(ProfileCorrection)} WHERE {who} AND is_off = 1 "
-        f"UNION ALL SELECT user_id, {_DONE}, COUNT(completed_at), NULL, NULL, NULL "
-        f"FROM {table(LessonProgress)} WHERE {who} GROUP BY user_id"
+        f"UNION ALL SELECT user_id, {_DONE}, lesson_id, NULL, NULL, NULL "
+        f"FROM {table(LessonProgress)} WHERE {who} AND completed_at IS NOT NULL"
     )
 
 
@@ -203,24 +204,3 @@ def owned_courses(user_id: int) -> set[int]:
         one.course_id
         for one in fetch_rows(Enrollment, fields=("course_id",), user_id=user_id, is_active=True)
     }
-
-
-def finished_courses(user_id: int, course_ids: Iterable[int]) -> set[int]:
-    """Those of the courses of which the person completed every lesson, and that have any."""
-    wanted = list(course_ids)
-    if not wanted:
-        return set()
-    sections, lessons, progress = (
-        connection.ops.quote_name(model._meta.db_table)
-        for model in (Section, Lesson, LessonProgress)
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT s.course_id "  # noqa: S608 names of the models
-            f"FROM {sections} s JOIN {lessons} l ON l.section_id = s.id "
-            f"LEFT JOIN {progress} p ON p.lesson_id = l.id AND p.user_id = %s "
-            f"WHERE s.course_id IN ({', '.join(['%s'] * len(wanted))}) "
-            "GROUP BY s.course_id HAVING COUNT(*) = COUNT(p.completed_at)",
-            [user_id, *wanted],
-        )
-        return {row[0] for row in cursor.fetchall()}

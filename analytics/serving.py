@@ -25,7 +25,6 @@ from analytics import exposure
 from analytics.held_lists import HeldLists
 from analytics.history import (
     PersonHistory,
-    finished_courses,
     history_of,
     owned_courses,
     read_histories,
@@ -39,6 +38,7 @@ from analytics.methods.list_rules import (
 )
 from analytics.methods.reasons import Reason
 from analytics.models import ModelRun, PopularCourses, Task
+from analytics.outlines import finished_courses
 from analytics.served_recommender import Version, current
 from analytics.shop_window import OnSale, on_sale
 from catalog.models import Course
@@ -183,7 +183,7 @@ def _list_for(
     new = [row for row in listed if row.course_id in tried]
     rest = [row for row in listed if row.course_id not in tried]
     at = max(n - len(new), 0)
-    return _with_deeds([*rest[:at], *new, *rest[at:]], person, user_id)
+    return _with_deeds([*rest[:at], *new, *rest[at:]], person)
 
 
 def similar_courses(*, course: Course, n: int = 6) -> list[Recommended]:
@@ -426,11 +426,11 @@ def _capped(rows: Iterable[Row], window: OnSale, *, n: int) -> list[Row]:
     )
 
 
-def _with_deeds(rows: Sequence[Row], person: PersonHistory, user_id: int) -> list[Row]:
+def _with_deeds(rows: Sequence[Row], person: PersonHistory) -> list[Row]:
     """What the person did with the courses that reasons name."""
     named = {row.because_id for row in rows if row.reason == Reason.HISTORY and row.because_id}
     taken = {course for course in named if person.did[course][2]}
-    finished = finished_courses(user_id, taken)
+    finished = finished_courses(taken, person.lessons_done)
 
     def deed(row: Row) -> str:
         if row.because_id in finished:

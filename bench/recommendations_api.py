@@ -68,12 +68,14 @@ def compare(env: dict[str, str]) -> None:
             gunicorn(
                 "bench.bare_recommendations", {**bare_env, "BARE_MIDDLEWARE": "platform"}
             ) as same,
+            gunicorn("bench.unheld_site", env) as unheld,
         ):
             sites = {
                 "bare view": bare,
                 "without middleware, the platform's token check": least,
                 "with the platform's middleware and token check": same,
                 "platform": site,
+                "platform, each list made anew": unheld,
             }
             tokens = list(world["tokens"].values())
             seen: dict[str, list[dict[str, Any]]] = {name: [] for name in sites}

@@ -40,6 +40,8 @@ urlpatterns = [
     # Tried in this order: what comes in rushes comes first.
     path("orders/", live_orders.OrderListView.as_view(), name="orders"),
     path("orders/quote/", live_orders.OrderQuoteView.as_view(), name="quote"),
+    path("recommendations/", analytics.RecommendationsView.as_view(), name="recommendations"),
+    path("events/", analytics.EventIntakeView.as_view(), name="events"),
     path("orders/<uuid:public_id>/", orders.OrderView.as_view(), name="order"),
     path("orders/<uuid:public_id>/pay/", orders.OrderPayView.as_view(), name="pay"),
     path("orders/<uuid:public_id>/cancel/", orders.OrderCancelView.as_view(), name="cancel"),
@@ -54,8 +56,6 @@ urlpatterns = [
     path("courses/<int:pk>/", catalog.CourseView.as_view(), name="course"),
     path("courses/<int:pk>/similar/", analytics.SimilarCoursesView.as_view(), name="similar"),
     path("courses/<int:pk>/reviews/", catalog.CourseReviewsView.as_view(), name="reviews"),
-    path("recommendations/", analytics.RecommendationsView.as_view(), name="recommendations"),
-    path("events/", analytics.EventIntakeView.as_view(), name="events"),
     path("live-sessions/", streams.LiveSessionListView.as_view(), name="live_sessions"),
     path("live-sessions/<int:pk>/", streams.LiveSessionView.as_view(), name="live_session"),
     path("live-sessions/<int:pk>/room/", rooms.RoomView.as_view(), name="room"),

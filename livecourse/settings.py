@@ -114,7 +114,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "livecourse.request_counters.Before",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "livecourse.caching.keep_personal_answers_private",
@@ -130,7 +130,7 @@ MIDDLEWARE = [
     "livecourse.for_browsers.Htmx",
     "simple_history.middleware.HistoryRequestMiddleware",
     "axes.middleware.AxesMiddleware",
-    "django_prometheus.middleware.PrometheusAfterMiddleware",
+    "livecourse.request_counters.After",
 ]
 
 ROOT_URLCONF = "livecourse.urls"

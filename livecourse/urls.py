@@ -13,11 +13,12 @@ from streams.views import home
 handler500 = "livecourse.database_away.answer_failure"
 
 urlpatterns = [
+    # Tried in this order: apps come most often.
+    path("api/v1/", include("livecourse.api_urls")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     path("admin/", admin.site.urls),
-    path("api/v1/", include("livecourse.api_urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", home, name="home"),
     path("", include("catalog.urls")),

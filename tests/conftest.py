@@ -10,7 +10,14 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 
-from analytics import exposure, rendered_cards, served_recommender, serving, shop_window
+from analytics import (
+    exposure,
+    outlines,
+    rendered_cards,
+    served_recommender,
+    serving,
+    shop_window,
+)
 from streams.polled_rooms import forget_polled_rooms
 from tests import servers
 
@@ -74,6 +81,7 @@ def nothing_held() -> None:
     """Models, what is on sale and counts of lists that a process holds are of one test."""
     served_recommender.forget()
     shop_window.forget()
+    outlines.forget()
     rendered_cards.forget()
     serving.forget()
     exposure.forget()

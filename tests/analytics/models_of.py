@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from django.utils import timezone
 
-from analytics import rendered_cards, served_recommender, serving, shop_window
+from analytics import outlines, rendered_cards, served_recommender, serving, shop_window
 from analytics.methods.reasons import Reason
 from analytics.model_files import save_arrays
 from analytics.models import ModelRun, PopularCourses
@@ -81,6 +81,7 @@ def look_anew() -> None:
     """What this process holds of models and of what is on sale is read again."""
     served_recommender.forget()
     shop_window.forget()
+    outlines.forget()
     rendered_cards.forget()
     serving.forget()
 

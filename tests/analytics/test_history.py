@@ -13,7 +13,6 @@ from accounts.models import StatedAttributes, User
 from analytics import history as module
 from analytics.history import (
     MOST_EVENTS,
-    finished_courses,
     owned_courses,
     read_histories,
     read_history,
@@ -26,9 +25,7 @@ from tests.factories import (
     CourseFactory,
     EnrollmentFactory,
     EventFactory,
-    LessonFactory,
     LessonProgressFactory,
-    SectionFactory,
     UserFactory,
 )
 
@@ -144,18 +141,14 @@ def test_nobody_has_no_history(django_assert_num_queries) -> None:
     assert read_history(12345).did == {}
 
 
-def test_a_course_is_finished_with_its_last_lesson(courses, django_assert_num_queries) -> None:
+def test_lessons_that_were_completed_are_read(courses) -> None:
     person, other = UserFactory(), UserFactory()
-    lessons = [LessonFactory(section=SectionFactory(course=course)) for course in courses[:2] * 2]
-    wanted = [course.pk for course in courses[:3]]
-    for done in (lessons[0], lessons[2], lessons[1]):
-        LessonProgressFactory(user=person, lesson=done, completed_at=NOON)
-    LessonProgressFactory(user=person, lesson=lessons[3], completed_at=None)
-    LessonProgressFactory(user=other, lesson=lessons[3], completed_at=NOON)
-    with django_assert_num_queries(1):
-        assert finished_courses(person.pk, wanted) == {courses[0].pk}
-    with django_assert_num_queries(0):
-        assert finished_courses(person.pk, []) == set()
+    done = LessonProgressFactory(user=person, completed_at=NOON)
+    LessonProgressFactory(user=person, completed_at=None)
+    LessonProgressFactory(user=other, completed_at=NOON)
+    together = read_histories([person.pk, other.pk])
+    for read in (read_history(person.pk), together[person.pk]):
+        assert read.lessons_done == {done.lesson_id}
 
 
 @pytest.mark.mariadb(only=True)

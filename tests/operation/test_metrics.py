@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client, override_settings
 from django.utils import timezone
+from prometheus_client import REGISTRY
 
 from catalog.models import OrderStatus, RefundStatus
 from tests.factories import OrderFactory, RefundFactory
@@ -19,6 +20,19 @@ def test_a_program_on_this_machine_reads_them(client) -> None:
 
     assert response.status_code == 200
     assert b"django_http_requests_total_by_method_total" in response.content
+
+
+def test_each_request_counts_under_its_own_view_and_status(client) -> None:
+    def counted(view: str, status: int) -> float:
+        labels = {"view": view, "status": str(status), "method": "GET"}
+        name = "django_http_responses_total_by_status_view_method_total"
+        return REGISTRY.get_sample_value(name, labels) or 0.0
+
+    views = (("healthz", 200), ("api:no_such_path", 404), ("healthz", 405))
+    before = [counted(*view) for view in views]
+    for path in ("/healthz", "/healthz", "/api/v1/nowhere/"):
+        client.get(path)
+    assert [counted(*view) for view in views] == [before[0] + 2, before[1] + 1, before[2]]
 
 
 @pytest.mark.parametrize("address", ["203.0.113.7", "10.0.0.3", ""])
