@@ -15,7 +15,7 @@ from rest_framework.test import APIRequestFactory
 
 from analytics.api import RecommendationsView
 from analytics.held_lists import HELD_SECONDS, HeldLists
-from analytics.rendered_cards import HOLDS_SECONDS, RenderedCard, Shelves
+from analytics.rendered_cards import HOLDS_SECONDS, READ_AGAIN_SECONDS, RenderedCard, Shelves
 from analytics.serializers import RecommendedSerializer
 from analytics.serving import recommended_courses
 from analytics.shop_window import Window
@@ -124,9 +124,20 @@ class TestCards:
         body = {"next": None, "previous": None, "results": wanted.data}
         assert answer.content == JSONRenderer().render(body)
 
-    @pytest.mark.parametrize("what", ["price", "seats", "rating", "title", "field", "seller"])
-    def test_nothing_on_a_card_is_older_than_two_seconds(
-        self, what, shelves, clock, request_
+    @pytest.mark.parametrize(
+        ("what", "seconds"),
+        [
+            ("price", HOLDS_SECONDS),
+            ("list price", HOLDS_SECONDS),
+            ("seats", HOLDS_SECONDS),
+            ("title", HOLDS_SECONDS),
+            ("rating", READ_AGAIN_SECONDS),
+            ("field", READ_AGAIN_SECONDS),
+            ("seller", READ_AGAIN_SECONDS),
+        ],
+    )
+    def test_nothing_on_a_card_is_older_than_it_may_be(
+        self, what, seconds, shelves, clock, request_
     ) -> None:
         promotion = PromotionFactory(seats=9, seats_left=7)
         course = promotion.course
@@ -137,20 +148,32 @@ class TestCards:
         before = card()
         if what == "price":
             type(promotion).objects.update(price=promotion.price - 1)
+        elif what == "list price":
+            Course.objects.update(list_price=course.list_price + 1)
         elif what == "seats":
             type(promotion).objects.update(seats_left=6)
         elif what == "rating":
             ReviewFactory(course=course)
         elif what == "title":
-            Course.objects.update(title="Another")
+            course.title = "Another"
+            course.save()
         elif what == "field":
             type(course.category).objects.update(name_zh="别的", name_en="Another")
         else:
             type(course.seller).objects.filter(pk=course.seller_id).update(display_name="An")
-        clock.now += HOLDS_SECONDS - 0.1
-        assert card() is before
         clock.now += 0.1
+        assert card() is before
+        clock.now += seconds - 0.1
         assert card().opened != before.opened
+
+    def test_a_course_that_is_withdrawn_is_known_to_be_at_the_next_look(
+        self, shelves, clock, request_
+    ) -> None:
+        course = CourseFactory()
+        assert shelves.cards([course.pk], request=request_)[course.pk].is_published
+        Course.objects.update(status=CourseStatus.ARCHIVED)
+        clock.now += HOLDS_SECONDS
+        assert not shelves.cards([course.pk], request=request_)[course.pk].is_published
 
     def test_a_promotion_that_ends_by_itself_leaves_the_card(
         self, shelves, clock, request_
@@ -177,6 +200,11 @@ class TestCards:
             after = shelves.cards(ids, request=request_)
         assert (len(none), len(again)) == (0, 2)
         assert all(after[pk] is before[pk] for pk in ids)
+        clock.now += READ_AGAIN_SECONDS
+        with CaptureQueriesContext(connection) as whole:
+            after = shelves.cards(ids, request=request_)
+        assert len(whole) == 4
+        assert all(after[pk] is before[pk] for pk in ids)
 
     def test_each_language_has_its_own(self, shelves, request_) -> None:
         course = CourseFactory()
@@ -188,5 +216,9 @@ class TestCards:
         assert b"Brush" in seen["en"]
         assert "书法".encode() in seen["zh-hans"]
 
-    def test_a_course_that_is_gone_has_no_card(self, shelves, request_) -> None:
-        assert shelves.cards([404], request=request_) == {}
+    def test_a_course_that_is_gone_has_no_card(self, shelves, clock, request_) -> None:
+        course = CourseFactory()
+        assert shelves.cards([404, course.pk], request=request_).keys() == {course.pk}
+        course.delete()
+        clock.now += HOLDS_SECONDS
+        assert shelves.cards([404, course.pk], request=request_) == {}
