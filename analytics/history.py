@@ -161,23 +161,28 @@ def _statement(n_people: int) -> str:
     if connection.vendor == "mysql":
         micros = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {0})"
         said = "CONCAT(gender, '|', occupation)"
+        # Columns that are signed in one part and unsigned in another come as decimals, which cost
+        # the driver and whoever looks them up several times as much.
+        whole = "CAST({0} AS SIGNED)"
     else:
         micros = "strftime('%%s', {0}) * 1000000 + CAST(substr({0}, 21, 6) AS INTEGER)"
         said = "gender || '|' || occupation"
-    order = f"COALESCE({micros.format('occurred_at')}, position)"
+        whole = "{0}"
+    kind, born = whole.format("kind"), whole.format("birth_year")
+    order = f"COALESCE({micros.format('occurred_at')}, {whole.format('position')})"
     # As the index of a person's events goes, so that nothing is sorted.
     newest = "occurred_at DESC, position DESC, kind DESC, course_id DESC, id DESC"
     events = f"FROM {table(Event)} WHERE {who} AND course_id IS NOT NULL AND kind IN ({kinds})"
     if n_people > 1:
         did = (
-            f"SELECT user_id, {_DID}, course_id, kind, at, NULL "  # noqa: S608
-            f"FROM (SELECT user_id, kind, course_id, {order} AS at, "
+            f"SELECT user_id, {_DID}, course_id, what, at, NULL "  # noqa: S608
+            f"FROM (SELECT user_id, {kind} AS what, course_id, {order} AS at, "
             f"ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY {newest}) AS place {events}) e "
             f"WHERE place <= {MOST_EVENTS}"
         )
     else:
         did = (
-            f"SELECT user_id, {_DID}, course_id, kind, {order}, NULL {events} "
+            f"SELECT user_id, {_DID}, course_id, {kind}, {order}, NULL {events} "
             f"ORDER BY {newest} LIMIT {MOST_EVENTS}"
         )
         # A part of a union with a limit of its own: SQLite knows it as a table alone, for which
@@ -189,7 +194,7 @@ def _statement(n_people: int) -> str:
         f"NULL FROM {table(Enrollment)} WHERE {who} AND is_active = 1 "
         f"UNION ALL SELECT user_id, {_CHOSEN}, category_id, NULL, NULL, NULL "
         f"FROM {table(ChosenInterest)} WHERE {who} "
-        f"UNION ALL SELECT user_id, {_STATED}, birth_year, NULL, NULL, {said} "
+        f"UNION ALL SELECT user_id, {_STATED}, {born}, NULL, NULL, {said} "
         f"FROM {table(StatedAttributes)} WHERE {who} "
         f"UNION ALL SELECT user_id, {_OFF}, NULL, NULL, NULL, subject "
         f"FROM {table(ProfileCorrection)} WHERE {who} AND is_off = 1 "

@@ -20,6 +20,8 @@ A web process that shows recommendations loads no other numeric library. The arr
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -126,10 +128,11 @@ class _Picked:
 @dataclass(frozen=True)
 class _Block:
     """How one block is asked: `Block` of the recommenders. powers: decay to the power of 0, 1, ...
-    as long as it is worth anything."""
+    as long as it is worth anything. is_plain: whether its rows are kept plain."""
 
     ask: int
     start: int
+    is_plain: bool
     weight: np.float32
     fades: bool
     decay: np.float32
@@ -151,9 +154,17 @@ class ServedModel:
         self.popular: np.ndarray = arrays["popular"]
         self.index_of = {int(pk): at for at, pk in enumerate(self.course_ids)}
         self.category_index = {int(pk): at for at, pk in enumerate(self.category_ids)}
-        self._blocks = self._read_blocks()
         self._dense = self._unpacked()
+        self._blocks = self._read_blocks()
+        # Reason and item of a row as one number: those without an item first.
+        self._causes = arrays["row_reason"].astype(np.int64) * (self.n_items + 1) + (
+            arrays["row_item"].astype(np.int64) + 1
+        )
         self._prior_until = float(arrays["prior_until"])
+        self._age_bands: list[float] = arrays["age_bands"].tolist()
+        self._people = list(
+            zip(arrays["people_offsets"].tolist(), arrays["people_sizes"].tolist(), strict=True)
+        )
 
     def rank(
         self,
@@ -255,42 +266,41 @@ class ServedModel:
         """For each column of parts (n_rows, k): the reason that adds most, and the item of the
         history that adds most to it."""
         n = parts.shape[1]
-        group, cause = self.arrays["row_reason"][rows], self.arrays["row_item"][rows]
-        by_reason = np.zeros((N_REASONS, n), dtype=np.float32)
-        of_reason = {}
-        for reason in set(group.tolist()):
-            of_reason[reason] = mine = np.flatnonzero(group == reason)
-            by_reason[reason] = parts[mine].sum(axis=0, dtype=np.float32)
-        reasons = by_reason.argmax(axis=0)
-        because = np.full(n, -1, dtype=np.int32)
-        for reason in set(reasons.tolist()):
-            mine = of_reason.get(reason, rows[:0])
-            # By item, so that of equal ones the first comes; rows without one stand apart.
-            mine = mine[np.argsort(cause[mine], kind="stable")]
-            mine = mine[np.searchsorted(cause[mine], 0) :]
-            if not len(mine):
-                continue
-            columns = np.flatnonzero(reasons == reason)
-            causes, sums = cause[mine], parts[mine[:, None], columns]
-            firsts = np.flatnonzero(np.diff(causes, prepend=-1))
-            if len(firsts) < len(causes):
-                # Several blocks have this reason: one item of the history adds by each of them.
-                causes, sums = causes[firsts], np.add.reduceat(sums, firsts, axis=0)
-            is_positive = sums.max(axis=0) > 0
-            because[columns[is_positive]] = causes[sums.argmax(axis=0)][is_positive]
-        return reasons.astype(np.int8), because
+        if not len(rows):
+            return np.zeros(n, dtype=np.int8), np.full(n, -1, dtype=np.int32)
+        # By reason and in it by item, so that of equal ones the first comes. Several blocks may
+        # have one reason: an item of the history adds by each of them.
+        causes = self._causes[rows]
+        order = np.argsort(causes, kind="stable")
+        causes = causes[order]
+        firsts = _firsts(causes)
+        causes, sums = causes[firsts], np.add.reduceat(parts[order], firsts, axis=0)
+        reasons, items = np.divmod(causes, self.n_items + 1)
+        firsts = _firsts(reasons)
+        best = reasons[firsts][np.add.reduceat(sums, firsts, axis=0).argmax(axis=0)]
+        # Rows without an item stand apart, and what adds nothing is no cause.
+        sums[items == 0] = 0
+        sums[reasons[:, None] != best] = 0
+        at = sums.argmax(axis=0)
+        because = np.where(sums[at, np.arange(n)] > 0, items[at] - 1, -1)
+        return best.astype(np.int8), because.astype(np.int32)
 
     def _read_blocks(self) -> list[_Block]:
+        """Those that weigh anything."""
         arrays = self.arrays
         found = []
         for block, ask in enumerate(arrays["block_ask"].tolist()):
+            weight = np.float32(arrays["block_weight"][block])
+            if weight == 0:
+                continue
             powers = arrays["block_decay"][block] ** np.arange(LONGEST_HISTORY)
             powers = powers.astype(np.float32)
             found.append(
                 _Block(
                     ask=ask,
                     start=int(arrays["block_start"][block]),
-                    weight=np.float32(arrays["block_weight"][block]),
+                    is_plain=int(arrays["block_start"][block + 1]) <= len(self._dense),
+                    weight=weight,
                     fades=bool(arrays["block_fades"][block]),
                     decay=np.float32(arrays["block_decay"][block]),
                     powers=powers[powers > LEAST_DECAYED],
@@ -317,33 +327,19 @@ class ServedModel:
         fading = np.float32(max(0.0, 1 - float(history.weight.sum()) / self._prior_until))
         rows: list[np.ndarray] = []
         values: list[np.ndarray] = []
+        n_plain = 0
         for block in self._blocks:
-            if block.weight == 0 or (block.fades and fading == 0):
+            if block.fades and fading == 0:
                 continue
-            if block.ask == HISTORY:
-                kept = history.age < len(block.powers)
-                picked = history.items[kept]
-                value = history.weight[kept] * block.powers[history.age[kept]]
-            elif block.ask == PAIRS:
-                picked, value = self._pairs(history, block.decay)
-            elif block.ask == EVERYBODY:
-                picked, value = _FIRST, _ONE
-            elif block.ask == INTEREST:
-                picked = np.array(person.interests, dtype=np.int64)
-                value = np.full(len(picked), 1 / max(len(picked), 1), np.float32)
-            elif block.ask == PEOPLE:
-                picked = self._codes(person)
-                value = np.ones(len(picked), np.float32)
-            else:
-                picked = self._alike(person)
-                value = np.ones(len(picked), np.float32)
-            if block.fades:
-                value = value * fading
-            rows.append(picked + np.int64(block.start))
-            values.append(value * block.weight)
-        picked_rows = np.concatenate(rows) if rows else np.empty(0, np.int64)
-        weights = np.concatenate(values) if values else np.empty(0, np.float32)
-        n_plain = int((picked_rows < len(self._dense)).sum())
+            picked, value = self._asked(block, history, person)
+            if not len(picked):
+                continue
+            rows.append(picked + block.start)
+            values.append((value * fading if block.fades else value) * block.weight)
+            if block.is_plain:
+                n_plain += len(picked)
+        picked_rows = np.concatenate(rows) if rows else _NONE
+        weights = np.concatenate(values) if values else _ONE[:0]
         if n_plain == len(picked_rows):
             return _Picked(picked_rows, weights, n_plain, _NONE, _NONE, _NONE)
         indptr = self.arrays["rows_indptr"]
@@ -361,6 +357,27 @@ class ServedModel:
             np.repeat(np.arange(n_plain, len(picked_rows)), lasts - firsts),
         )
 
+    def _asked(
+        self, block: _Block, history: History, person: Person
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of one block, from its first, that a person picks, and their values before the
+        weight of the block."""
+        if block.ask == HISTORY:
+            items, weight, age = history.items, history.weight, history.age
+            if len(age) and age[0] >= len(block.powers):
+                kept = age < len(block.powers)
+                items, weight, age = items[kept], weight[kept], age[kept]
+            return items.astype(np.int64), weight * block.powers[age]
+        if block.ask == PAIRS:
+            return self._pairs(history, block.decay)
+        if block.ask == EVERYBODY:
+            return _FIRST, _ONE
+        if block.ask == INTEREST:
+            n = len(person.interests)
+            return np.array(person.interests, np.int64), np.full(n, 1 / max(n, 1), np.float32)
+        codes = self._codes(person) if block.ask == PEOPLE else self._alike(person)
+        return np.array(codes, np.int64), np.ones(len(codes), np.float32)
+
     def _pairs(self, history: History, decay: np.float32) -> tuple[np.ndarray, np.ndarray]:
         """Rows and values of the newest entry, if it is one, with each of the few before it."""
         if (history.age == 0).sum() != 1:
@@ -376,27 +393,31 @@ class ServedModel:
         value = (history.weight[-1:] * history.weight[is_near] * decayed).astype(np.float32)
         return place[is_there], value[is_there]
 
-    def _codes(self, person: Person) -> np.ndarray:
-        band = -1
-        if not np.isnan(person.age):
-            band = int(np.digitize(person.age, self.arrays["age_bands"]))
-        offsets, sizes = self.arrays["people_offsets"], self.arrays["people_sizes"]
-        codes = [0]
-        for code, offset, size in zip(
-            (band, person.gender, person.occupation), offsets, sizes, strict=True
-        ):
-            if 0 <= code < size:
-                codes.append(int(offset) + code)
-        return np.array(codes, dtype=np.int64)
+    def _codes(self, person: Person) -> list[int]:
+        band = -1 if math.isnan(person.age) else bisect_right(self._age_bands, person.age)
+        asked = (band, person.gender, person.occupation)
+        return [0] + [
+            offset + code
+            for code, (offset, size) in zip(asked, self._people, strict=True)
+            if 0 <= code < size
+        ]
 
-    def _alike(self, person: Person) -> np.ndarray:
+    def _alike(self, person: Person) -> list[int]:
         kinds = self.arrays["alike"]
         if not len(kinds):
-            return np.empty(0, np.int64)
+            return []
         median = float(self.arrays["alike_median_age"])
-        age = median if np.isnan(person.age) else person.age
+        age = median if math.isnan(person.age) else person.age
         distances = ((kinds - [age, person.gender, person.occupation]) ** 2).sum(axis=1)
-        return np.array([distances.argmin()], dtype=np.int64)
+        return [int(distances.argmin())]
+
+
+def _firsts(ascending: np.ndarray) -> np.ndarray:
+    """Where each value stands first."""
+    is_first = np.empty(len(ascending), dtype=bool)
+    is_first[:1] = True
+    np.not_equal(ascending[1:], ascending[:-1], out=is_first[1:])
+    return np.flatnonzero(is_first)
 
 
 def _check(arrays: Mapping[str, np.ndarray]) -> None:
