@@ -111,22 +111,22 @@ class ChosenCoursesView(PagedByKeys):
         cards = rendered_cards(courses_of(rows), request=self.request)
         since, language = new_since(moment), get_language()
         results = []
-        for row in shown_rows(rows, n=n, courses=cards, is_counted=is_counted):
+        for row in shown_rows(rows, n=n, courses=cards, moment=moment, is_counted=is_counted):
             card, because = cards[row.course_id], cards.get(row.because_id or 0)
-            name = because.title if because else ""
+            name, is_news = because.title if because else "", False
             if row.reason == Reason.INTEREST:
-                name = card.category
-            why = _why(language, row.reason, name, row.did, is_new(card, since=since))
-            results.append(b'%b,"score":%b,%b}' % (card.opened, repr(row.score).encode(), why))
+                name, is_news = card.category, is_new(card, since=since)
+            why = _why(language, row.reason.code, name, row.did, is_news)
+            results.append(b'%b,"score":%r,%b}' % (card.opened, row.score, why))
         body = b'{"next":null,"previous":null,"results":[%b]}' % b",".join(results)
         return HttpResponse(body, content_type="application/json")
 
 
 @lru_cache(maxsize=8_192)
-def _why(language: str | None, reason: Reason, name: str, did: str, is_new: bool) -> bytes:
+def _why(language: str | None, reason_code: str, name: str, did: str, is_new: bool) -> bytes:
     """The last members of a row as they are written; the same few come again and again."""
-    text = sentence(reason.code, name, did=did, is_new=is_new)
-    return json_bytes({"reason": text, "reason_code": reason.code})[1:-1]
+    text = sentence(reason_code, name, did=did, is_new=is_new)
+    return json_bytes({"reason": text, "reason_code": reason_code})[1:-1]
 
 
 class RecommendationsView(ChosenCoursesView):

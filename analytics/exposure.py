@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 from django.db import Error, connection, transaction
 from django.utils import timezone
@@ -115,9 +115,14 @@ _counts = Counts()
 atexit.register(_counts.flush)
 
 
-def count_list(shown: Sequence[int], explored: Sequence[int]) -> None:
+def day_of(moment: datetime) -> date:
+    """The day by the clock of the platform, wherever a viewer is."""
+    return moment.astimezone(timezone.get_default_timezone()).date()
+
+
+def count_list(shown: Sequence[int], explored: Sequence[int], *, moment: datetime) -> None:
     """Count that a list showed these courses, of them some to try them out."""
-    _counts.add(shown, explored, day=timezone.localdate())
+    _counts.add(shown, explored, day=day_of(moment))
 
 
 def flush() -> None:

@@ -64,7 +64,7 @@ class _Held:
 
 @dataclass
 class _Shelf:
-    """The cards of one language and one address of the platform, all looked at after `looked_at`."""
+    """Cards of one language and one address of the platform, all looked at after `looked_at`."""
 
     looked_at: float
     cards: dict[int, _Held] = field(default_factory=dict)
@@ -148,9 +148,7 @@ def _looks(course_ids: Collection[int]) -> dict[int, object]:
         Course, fields=("status", "list_price", "currency", "updated_at"), pk=course_ids
     )
     prices = current_prices(courses, moment=timezone.now())
-    return {
-        one.pk: (one.status, one.updated_at, *_price_facts(prices[one.pk])) for one in courses
-    }
+    return {one.pk: (one.status, one.updated_at, *_price_facts(prices[one.pk])) for one in courses}
 
 
 def _written(

@@ -154,7 +154,7 @@ def recommended_rows(*, user: User | AnonymousUser, n: int, moment: datetime) ->
         )
     read = read_rows([user.pk])
     shares = (settings.RECOMMEND_SELLER_SHARE, settings.RECOMMEND_EXPLORE_SHARE)
-    day = timezone.localtime(moment).date()
+    day = exposure.day_of(moment)
     made_of = (read, version.run_id, window.number, n, day, shares)
     rows = _held.get(user.pk, made_of)
     if rows is None:
@@ -244,14 +244,19 @@ def shown(
             did=row.did,
             is_new=is_new(course, since=since),
         )
-        for row in shown_rows(rows, n=n, courses=courses, is_counted=is_counted)
+        for row in shown_rows(rows, n=n, courses=courses, moment=moment, is_counted=is_counted)
     ]
 
 
 def shown_rows(
-    rows: Sequence[Row], *, n: int, courses: Mapping[int, OfCourse], is_counted: bool
+    rows: Sequence[Row],
+    *,
+    n: int,
+    courses: Mapping[int, OfCourse],
+    moment: datetime,
+    is_counted: bool,
 ) -> list[Row]:
-    """The first n rows whose courses are published now; counted as shown."""
+    """The first n rows whose courses are published now; counted as shown at the moment."""
     found: list[Row] = []
     for row in rows:
         if len(found) >= n:
@@ -263,6 +268,7 @@ def shown_rows(
         exposure.count_list(
             [row.course_id for row in found],
             [row.course_id for row in found if row.reason == Reason.NEW],
+            moment=moment,
         )
     return found
 
@@ -379,7 +385,7 @@ def _explored(
     moment: datetime,
 ) -> list[Row]:
     """New courses of which little is known: the same for one person all day, others tomorrow."""
-    day = timezone.localtime(moment).date()
+    day = exposure.day_of(moment)
     places = places_to_explore(
         n, share=settings.RECOMMEND_EXPLORE_SHARE, draw=draw_of(user_id, day)
     )

@@ -599,6 +599,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "livecourse.negotiation.RememberedNegotiation",
     "DEFAULT_PARSER_CLASSES": ["livecourse.api_bodies.BoundedJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "livecourse.api_schema.ApiSchema",
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",

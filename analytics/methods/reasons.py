@@ -31,4 +31,5 @@ class Reason(IntEnum):
         return _CODES[self]
 
 
-_CODES = {one: one.name.lower() for one in Reason}
+# By number, so that no hash of a name is made; -1 is the last one.
+_CODES = [one.name.lower() for one in sorted(Reason) if one >= 0] + [Reason.NONE.name.lower()]

@@ -120,10 +120,10 @@ def test_a_process_that_ends_stores_what_it_counted() -> None:
         "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'tests.settings')\n"
         "import django; django.setup()\n"
         "from analytics import exposure\n"
-        "from datetime import date\n"
+        "from django.utils import timezone\n"
         "exposure._store = lambda shown, explored: print('stored', sum(shown.values()))\n"
         "exposure.forget()\n"
-        "exposure.count_list([1, 2], [])\n"
+        "exposure.count_list([1, 2], [], moment=timezone.now())\n"
     )
     said = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
