@@ -103,26 +103,28 @@ def read_rows(user_ids: Sequence[int]) -> tuple[tuple[Any, ...], ...]:
 def history_of(rows: Iterable[tuple[Any, ...]]) -> PersonHistory:
     """The rows of one person, understood."""
     found = PersonHistory()
+    did, owned, lessons_done = found.did, found.owned, found.lessons_done
     # What they did comes before what they have, whichever way the database unites them.
-    for row in sorted(rows, key=itemgetter(1)):
-        _read(found, row[1:])
+    for _user_id, what, number, kind, order, text in sorted(rows, key=itemgetter(1)):
+        if what == _DID:
+            _note(did, number, float(order), _WEIGHTS[kind], kind in _TAKEN)
+        elif what == _DONE:
+            lessons_done.add(number)
+        elif what == _OWNED:
+            owned.add(number)
+            _note(did, number, float(order), 1.0, True)
+        else:
+            _read_said(found, what, number, text)
     return found
 
 
-def _read(found: PersonHistory, row: Sequence[Any]) -> None:
-    what, number, kind, order, text = row
-    if what == _DID:
-        _note(found.did, number, float(order), _WEIGHTS[kind], kind in _TAKEN)
-    elif what == _OWNED:
-        found.owned.add(number)
-        _note(found.did, number, float(order), 1.0, True)
-    elif what == _CHOSEN:
+def _read_said(found: PersonHistory, what: int, number: int | None, text: str) -> None:
+    if what == _CHOSEN:
+        assert number is not None, "a chosen interest is one of a field"
         found.chosen.append(number)
     elif what == _STATED:
         found.birth_year = number
         found.gender, _, found.occupation = text.partition("|")
-    elif what == _DONE:
-        found.lessons_done.add(number)
     elif text == ALL_INTERESTS:
         found.uses_interests = False
     elif (category := text.removeprefix(INTEREST_SUBJECT)).isdecimal():

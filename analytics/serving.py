@@ -438,13 +438,14 @@ def _with_deeds(rows: Sequence[Row], person: PersonHistory) -> list[Row]:
     taken = {course for course in named if person.did[course][2]}
     finished = finished_courses(taken, person.lessons_done)
 
-    def deed(row: Row) -> str:
-        if row.because_id in finished:
-            return "finished"
-        return "taken" if row.because_id in taken else "looked"
-
+    deeds = {
+        course: "finished" if course in finished else "taken" if course in taken else "looked"
+        for course in named
+    }
     return [
-        row._replace(did=deed(row)) if row.reason == Reason.HISTORY and row.because_id else row
+        Row(*row[:-1], did=deeds[row.because_id])
+        if row.reason == Reason.HISTORY and row.because_id
+        else row
         for row in rows
     ]
 
