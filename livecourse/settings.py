@@ -604,8 +604,8 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "livecourse.api_schema.ApiSchema",
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.AnonRateThrottle",
-        "rest_framework.throttling.UserRateThrottle",
+        "livecourse.request_rates.OfAddress",
+        "livecourse.request_rates.OfPerson",
     ],
     "DEFAULT_THROTTLE_RATES": {
         "anon": env("API_RATE_ANON", default="300/min"),

@@ -18,6 +18,7 @@ from analytics import (
     serving,
     shop_window,
 )
+from livecourse import request_rates
 from streams.polled_rooms import forget_polled_rooms
 from tests import servers
 
@@ -74,6 +75,7 @@ def datasets() -> Path:
 def empty_cache() -> None:
     """Throttles count in the cache; one test's requests are not the next one's."""
     cache.clear()
+    request_rates.forget()
 
 
 @pytest.fixture(autouse=True)
