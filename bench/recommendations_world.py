@@ -61,7 +61,7 @@ def _in_process(asked: list) -> dict[str, float]:
         longest = History(
             rng.choice(model.n_items, long, replace=False).astype(np.int32),
             np.ones(long, np.float32),
-            np.arange(long, dtype=np.int32),
+            np.arange(long, dtype=np.int32)[::-1],
         )
         for name, one in (("real", history), ("long", longest)):
             began = time.thread_time()
