@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -21,18 +21,19 @@ class RememberedNegotiation(DefaultContentNegotiation):
     def select_renderer(
         self,
         request: Request,
-        renderers: Sequence[BaseRenderer],
+        renderers: Iterable[BaseRenderer],
         format_suffix: str | None = None,
     ) -> tuple[Any, str]:
         """Raises NotAcceptable, which is never remembered."""
         if format_suffix or request.query_params:
             return super().select_renderer(request, renderers, format_suffix)
+        renderers = list(renderers)
         key = (request.META.get("HTTP_ACCEPT"), *map(type, renderers))
         known = self._chosen.get(key)
         if known is None:
             renderer, media_type = super().select_renderer(request, renderers)
             if len(self._chosen) >= MOST_HEADERS:
                 self._chosen.clear()
-            known = self._chosen[key] = (list(renderers).index(renderer), media_type)
+            known = self._chosen[key] = (renderers.index(renderer), media_type)
         at, media_type = known
         return renderers[at], media_type

@@ -106,6 +106,8 @@ _counts = RequestCounts()
 class _Counted(SimpleRateThrottle):
     """A throttle of the library, by rate and key, with its counting replaced."""
 
+    num_requests: int
+    duration: int
     _seconds: float | None = None
 
     def allow_request(self, request: Request, view: APIView) -> bool:
