@@ -86,7 +86,7 @@ class Shelves:
             shelf = self._look_again(key, course_ids, request)
         missing = [one for one in course_ids if one not in shelf.cards]
         if missing:
-            shelf.cards.update(self._read(missing, {}, _looks(missing), request))
+            shelf.cards.update(self._read(missing, {}, request))
         held = shelf.cards
         return {one: card for one in course_ids if (card := held[one].card) is not None}
 
@@ -110,22 +110,18 @@ class Shelves:
                 for one, had in before.items()
                 if one in wanted
                 and had.looked_at == looks.get(one)
-                and now - had.read_at < READ_AGAIN_SECONDS
+                and now - had.read_at < READ_AGAIN_SECONDS - HOLDS_SECONDS
             }
             shelf = _Shelf(now, kept)
             if due := wanted - kept.keys():
-                shelf.cards.update(self._read(due, before, looks, request))
+                shelf.cards.update(self._read(due, before, request))
             if len(self._shelves) >= MOST_SHELVES:
                 self._shelves.clear()
             self._shelves[key] = shelf
             return shelf
 
     def _read(
-        self,
-        course_ids: Collection[int],
-        before: Mapping[int, _Held],
-        looks: Mapping[int, object],
-        request: Request,
+        self, course_ids: Collection[int], before: Mapping[int, _Held], request: Request
     ) -> dict[int, _Held]:
         now = self.clock()
         courses = (
@@ -134,11 +130,13 @@ class Shelves:
             .select_related("category", "seller")
             .defer("description")
         )
-        found = {one: _Held(None, looks.get(one), now) for one in course_ids}
+        found = dict.fromkeys(course_ids, _Held(None, None, now))
         for card in course_cards(courses, moment=timezone.now()):
             pk = card.course.pk
             had = before[pk].card if pk in before else None
-            found[pk] = _Held(_written(card, had, request, now=now), looks.get(pk), now)
+            written = _written(card, had, request, now=now)
+            # As on this very card: what changes between a look and this is seen at the next look.
+            found[pk] = _Held(written, _look(card.course, card.price), now)
         return found
 
 
@@ -148,7 +146,11 @@ def _looks(course_ids: Collection[int]) -> dict[int, object]:
         Course, fields=("status", "list_price", "currency", "updated_at"), pk=course_ids
     )
     prices = current_prices(courses, moment=timezone.now())
-    return {one.pk: (one.status, one.updated_at, *_price_facts(prices[one.pk])) for one in courses}
+    return {one.pk: _look(one, prices[one.pk]) for one in courses}
+
+
+def _look(course: Course, price: Price) -> object:
+    return course.status, course.updated_at, *_price_facts(price)
 
 
 def _written(

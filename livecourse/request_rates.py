@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 # What a process may keep to itself before it tells: a twentieth of the limit, and no more than 25.
 SHARE, LARGEST_SHARE = 20, 25
+# So long a cache that could not be told is left alone.
+REST_SECONDS = 5.0
 # People and addresses that a process counts at a time.
 MOST_COUNTED = 50_000
 
@@ -49,16 +51,15 @@ class RequestCounts:
     clock: Callable[[], float] = time.time
     _counts: dict[str, _Count] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _tell_from: float = float("-inf")
 
     def count(self, key: str, *, limit: int, seconds: int) -> float | None:
         """Count one request. Returns None, or, where it is one too many, after how many seconds
         the next one may come."""
-        now = self.clock()
-        window = int(now // seconds)
         with self._lock:
-            count = self._counts.get(key)
-            if count is None or count.window != window:
-                count = self._begin(key, window)
+            now = self.clock()
+            count = self._of(key, int(now // seconds))
+            window = count.window
             if count.known + count.untold >= limit:
                 return (window + 1) * seconds - now
             count.untold += 1
@@ -67,37 +68,40 @@ class RequestCounts:
             told, count.untold = count.untold, 0
             # Of those that wait for the cache the other threads know already.
             count.known += told
-        known = _tell(f"{key}:{window}", told, seconds=seconds)
-        if known is not None:
-            with self._lock:
-                count.known = max(count.known, known)
+            if now < self._tell_from:
+                return None
+        self._tell(count, f"{key}:{window}", told, seconds=seconds)
         return None
 
     def forget(self) -> None:
         with self._lock:
             self._counts.clear()
+            self._tell_from = float("-inf")
 
-    def _begin(self, key: str, window: int) -> _Count:
-        if len(self._counts) >= MOST_COUNTED:
-            # What was told is known to the cache; a share of each is forgotten.
-            self._counts.clear()
-        count = self._counts[key] = _Count(window)
+    def _of(self, key: str, window: int) -> _Count:
+        count = self._counts.get(key)
+        # A clock that was set back begins no window again.
+        if count is None or count.window < window:
+            if len(self._counts) >= MOST_COUNTED:
+                # What was told is known to the cache; a share of each is forgotten.
+                self._counts.clear()
+            count = self._counts[key] = _Count(window)
         return count
 
-
-def _tell(key: str, n: int, *, seconds: int) -> int | None:
-    """Add to what all processes counted and return it; None while the cache is away: a limit
-    that each process keeps by itself is better than no answer."""
-    try:
-        if cache.add(key, n, timeout=2 * seconds):
-            return n
-        return cache.incr(key, n)
-    except ValueError:
-        # It ran out between the two: nobody else counts any more.
-        return None
-    except (RedisError, OSError) as error:
-        logger.warning("requests are counted by each process alone: %s", error)
-        return None
+    def _tell(self, count: _Count, key: str, n: int, *, seconds: int) -> None:
+        """Add to what all processes counted, and learn of theirs. While the cache is away each
+        process keeps the limit by itself, which is better than no answer."""
+        try:
+            known = n if cache.add(key, n, timeout=2 * seconds) else cache.incr(key, n)
+        except ValueError:
+            # It ran out between the two: nobody counts in this window any more.
+            return
+        except (RedisError, OSError) as error:
+            logger.warning("requests are counted by each process alone: %s", error)
+            self._tell_from = self.clock() + REST_SECONDS
+            return
+        with self._lock:
+            count.known = max(count.known, known)
 
 
 _counts = RequestCounts()

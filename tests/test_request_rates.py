@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -14,7 +15,13 @@ from rest_framework.test import APIClient
 
 from accounts.tokens import tokens_of
 from livecourse import request_rates
-from livecourse.request_rates import LARGEST_SHARE, OfAddress, OfPerson, RequestCounts
+from livecourse.request_rates import (
+    LARGEST_SHARE,
+    REST_SECONDS,
+    OfAddress,
+    OfPerson,
+    RequestCounts,
+)
 from tests.factories import UserFactory
 
 NOON = 1_800_000_000.0
@@ -83,19 +90,52 @@ class TestCounts:
     def test_threads_of_a_process_let_through_the_limit_and_no_more(self, clock) -> None:
         counts = RequestCounts(clock=clock)
         n: list[int] = []
-        threads = [
-            threading.Thread(target=lambda: n.append(let_through(counts, 100, limit=400)))
-            for _ in range(8)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sum(n) == 400
+        begin = threading.Barrier(8)
 
-    def test_the_cache_is_asked_once_for_a_share(self, clock, monkeypatch) -> None:
+        def ask() -> None:
+            begin.wait()
+            n.append(let_through(counts, 2_000, limit=8_000))
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(usual)
+        assert sum(n) == 8_000
+
+    def test_a_count_that_comes_late_from_the_cache_takes_nothing_back(
+        self, clock, monkeypatch
+    ) -> None:
+        counts = RequestCounts(clock=clock)
+
+        def late(*_args: object, **_kwargs: object) -> bool:
+            # While it is on its way, another thread is through with the rest.
+            monkeypatch.undo()
+            let_through(counts, 100)
+            return True
+
+        monkeypatch.setattr(cache, "add", late)
+        let_through(counts, 5)
+        assert let_through(counts, 1) == 0
+
+    def test_a_clock_that_is_set_back_begins_no_window_again(self, clock) -> None:
+        counts = RequestCounts(clock=clock)
+        let_through(counts, 100)
+        clock.now -= 30
+        assert counts.count("ann", limit=100, seconds=60) == pytest.approx(90)
+        clock.now += 30
+        assert let_through(counts, 1) == 0
+
+    def test_the_cache_is_told_once_for_a_share(self, clock, monkeypatch) -> None:
         told = []
-        monkeypatch.setattr(request_rates, "_tell", lambda key, n, *, seconds: told.append(n))
+        monkeypatch.setattr(
+            RequestCounts, "_tell", lambda _self, _count, _key, n, *, seconds: told.append(n)
+        )
         let_through(RequestCounts(clock=clock), 99)
         assert told == [5] * 19
 
@@ -103,7 +143,10 @@ class TestCounts:
     def test_while_the_cache_is_away_a_process_keeps_the_limit_by_itself(
         self, error, clock, monkeypatch, caplog
     ) -> None:
+        asked = []
+
         def away(*_args: object, **_kwargs: object) -> None:
+            asked.append(clock.now)
             raise error
 
         monkeypatch.setattr(cache, "add", away)
@@ -111,6 +154,15 @@ class TestCounts:
         with caplog.at_level(logging.WARNING):
             assert let_through(counts, 105) == 100
         assert "counted by each process alone" in caplog.text
+        # It is left alone for a while: one that hangs would hold up each of these.
+        assert len(asked) == 1
+        clock.now += REST_SECONDS
+        let_through(counts, 5, key="ben")
+        assert len(asked) == 2
+
+    def test_a_count_that_ran_out_under_it_is_no_fault(self, clock, monkeypatch) -> None:
+        monkeypatch.setattr(cache, "add", lambda *_args, **_kwargs: False)
+        assert let_through(RequestCounts(clock=clock), 105) == 100
 
     def test_what_is_counted_at_a_time_is_bounded(self, clock, monkeypatch) -> None:
         monkeypatch.setattr(request_rates, "MOST_COUNTED", 10)
@@ -152,3 +204,10 @@ class TestApi:
         other = tokens_of(people[1])["access"]
         answer = client.get("/api/v1/me/", headers={"Authorization": f"Bearer {other}"})
         assert answer.status_code == 200
+
+    def test_without_a_limit_nobody_is_refused(self, monkeypatch) -> None:
+        monkeypatch.setattr(OfAddress, "rate", None)
+        monkeypatch.setattr(OfAddress, "THROTTLE_RATES", {"anon": None})
+        monkeypatch.setattr(OfPerson, "rate", "100/min")
+        client = APIClient()
+        assert {client.get("/api/v1/courses/").status_code for _ in range(9)} == {200}

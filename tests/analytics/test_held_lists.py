@@ -13,6 +13,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
+from analytics import rendered_cards
 from analytics.api import RecommendationsView
 from analytics.held_lists import HELD_SECONDS, HeldLists
 from analytics.rendered_cards import HOLDS_SECONDS, READ_AGAIN_SECONDS, RenderedCard, Shelves
@@ -163,8 +164,35 @@ class TestCards:
             type(course.seller).objects.filter(pk=course.seller_id).update(display_name="An")
         clock.now += 0.1
         assert card() is before
-        clock.now += seconds - 0.1
+        # The last look at which it was as before may have been just now.
+        clock.now += seconds - HOLDS_SECONDS - 0.2
+        card()
+        clock.now += HOLDS_SECONDS + 0.1
         assert card().opened != before.opened
+
+    def test_nor_where_it_changes_back_between_two_looks(
+        self, shelves, clock, request_, monkeypatch
+    ) -> None:
+        """A seat is taken just after the look that says 7, and free again before the next one."""
+        promotion = PromotionFactory(seats=9, seats_left=7)
+        course = promotion.course
+        shelves.cards([course.pk], request=request_)
+        clock.now += READ_AGAIN_SECONDS
+        looks = rendered_cards._looks
+
+        def seat_is_taken_after(course_ids):
+            found = looks(course_ids)
+            type(promotion).objects.update(seats_left=6)
+            return found
+
+        monkeypatch.setattr(rendered_cards, "_looks", seat_is_taken_after)
+        between = shelves.cards([course.pk], request=request_)[course.pk]
+        assert b'"seats_left":6' in between.opened
+        monkeypatch.undo()
+        type(promotion).objects.update(seats_left=7)
+        clock.now += HOLDS_SECONDS
+        after = shelves.cards([course.pk], request=request_)[course.pk]
+        assert b'"seats_left":7' in after.opened
 
     def test_a_course_that_is_withdrawn_is_known_to_be_at_the_next_look(
         self, shelves, clock, request_
