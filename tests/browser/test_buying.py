@@ -33,7 +33,7 @@ from catalog.payments.starting import start_payment
 from catalog.refunds import refund_lines
 from streams.models import OrderAttribution, SessionCoupon
 from tests.browser.market import Market, make_market
-from tests.browser.test_pages_look_right import RUN_AXE
+from tests.browser.test_pages_look_right import LOOKS, RUN_AXE
 from tests.browser.test_pages_work import ALL_SENT
 from tests.factories import (
     PASSWORD,
@@ -286,10 +286,7 @@ def filled(page: Page, live_server, market: Market, *, coupon: str = "") -> None
         page.locator(".coupon__row button").click()
 
 
-@pytest.mark.parametrize(
-    ("width", "language", "scheme"),
-    [(390, "en", "light"), (390, "zh", "dark"), (1440, "zh", "light"), (1440, "en", "dark")],
-)
+@pytest.mark.parametrize(("width", "language", "scheme"), LOOKS)
 def test_the_pages_of_buying_are_free_of_barriers_and_fit(
     open_page, axe, live_server, market, stages, width, language, scheme
 ) -> None:

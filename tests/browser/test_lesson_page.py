@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from catalog.models import Lesson, LessonProgress
 from tests.browser.market import Market, make_market
-from tests.browser.test_pages_look_right import RUN_AXE
+from tests.browser.test_pages_look_right import LOOKS, RUN_AXE
 from tests.factories import EnrollmentFactory, LessonFactory, SectionFactory, UserFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -173,10 +173,7 @@ def test_a_visitor_tries_a_free_lesson_and_nothing_is_kept(open_page, market) ->
     assert not LessonProgress.objects.exists()
 
 
-@pytest.mark.parametrize(
-    ("width", "language", "scheme"),
-    [(390, "en", "light"), (390, "zh", "dark"), (1440, "zh", "light"), (1440, "en", "dark")],
-)
+@pytest.mark.parametrize(("width", "language", "scheme"), LOOKS)
 def test_the_pages_of_learners_are_free_of_barriers_and_fit(
     open_page, axe, live_server, market, text, settings, tmp_path, width, language, scheme
 ) -> None:

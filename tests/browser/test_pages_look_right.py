@@ -14,6 +14,7 @@ from streams.draws import open_draw
 from streams.polls import open_poll
 from streams.room_changes import room_of
 from tests.browser.market import Market, make_market
+from tests.conftest import IS_LONG
 from tests.factories import (
     ChatMessageFactory,
     CouponFactory,
@@ -33,6 +34,12 @@ TOO_SMALL = """() => [...document.querySelectorAll(".room button, .room input:no
 
 # Of the operator's page about the recommender.
 N_PLOTS = 5
+
+# Width, language and scheme: each of their values; with LIVECOURSE_LONG_TESTS=1 both languages and
+# both schemes at both widths.
+LOOKS = [(390, "en", "dark"), (1440, "zh", "light")]
+if IS_LONG:
+    LOOKS += [(390, "zh", "light"), (1440, "en", "dark")]
 
 RUN_AXE = """async () => {
   const found = await axe.run(document, {resultTypes: ["violations"]});
@@ -82,10 +89,7 @@ def fill_recommender(market: Market) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("width", "language", "scheme"),
-    [(390, "zh", "light"), (390, "en", "dark"), (1440, "en", "light")],
-)
+@pytest.mark.parametrize(("width", "language", "scheme"), LOOKS)
 def test_a_room_with_everything_in_it_is_free_of_barriers_and_fits(
     open_room, axe, market, width, language, scheme
 ) -> None:
@@ -104,11 +108,7 @@ def test_a_room_with_everything_in_it_is_free_of_barriers_and_fits(
             assert page.evaluate("document.documentElement.scrollWidth") <= narrow
 
 
-# Both languages at both widths, both schemes at both widths.
-@pytest.mark.parametrize(
-    ("width", "language", "scheme"),
-    [(390, "en", "light"), (390, "zh", "dark"), (1440, "zh", "light"), (1440, "en", "dark")],
-)
+@pytest.mark.parametrize(("width", "language", "scheme"), LOOKS)
 def test_axe_finds_nothing_serious_on_any_page(
     open_page, axe, live_server, market, width, language, scheme
 ) -> None:
@@ -141,11 +141,7 @@ def test_no_page_scrolls_sideways_on_a_small_screen(
                 assert needed <= width, f"{path} at {width} px needs {needed} px"
 
 
-# Both languages at both widths; the admin follows the scheme of the browser.
-@pytest.mark.parametrize(
-    ("width", "language", "scheme"),
-    [(390, "zh", "light"), (1440, "en", "light"), (390, "en", "dark")],
-)
+@pytest.mark.parametrize(("width", "language", "scheme"), LOOKS)
 def test_the_overviews_of_the_admin_are_free_of_barriers_and_fit(
     open_page, axe, live_server, market, width, language, scheme
 ) -> None:

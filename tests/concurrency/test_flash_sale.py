@@ -15,7 +15,7 @@ from tests.conftest import IS_LONG
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.mariadb]
 
 N_BUYERS, N_SEATS = 500, 50
-N_ROUNDS = 20 if IS_LONG else 4
+N_ROUNDS = 20 if IS_LONG else 3
 
 
 def two_clicks(tokens: list[str], course_id: int) -> tuple[list[str], list[Request]]:

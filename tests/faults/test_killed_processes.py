@@ -63,7 +63,7 @@ class Ordeal:
 
 ON_MARIADB = Ordeal(n_buyers=500, n_kills=20 if IS_LONG else 6)
 # There the database is a part of the processes that are killed, and nothing else is different.
-ON_SQLITE = Ordeal(n_buyers=500, n_kills=20) if IS_LONG else Ordeal(n_buyers=200, n_kills=3)
+ON_SQLITE = Ordeal(n_buyers=500, n_kills=20) if IS_LONG else Ordeal(n_buyers=100, n_kills=3)
 
 
 class Crowd:
