@@ -104,11 +104,12 @@ class Shelves:
                 return old
             before = dict(old.cards) if old else {}
             wanted = {*course_ids, *before} if len(before) < MOST_CARDS else set(course_ids)
-            looks = _looks(wanted)
+            known = wanted & before.keys()
+            looks = _looks(known) if known else {}
             kept = {
                 one: had
                 for one, had in before.items()
-                if one in wanted
+                if one in known
                 and had.looked_at == looks.get(one)
                 and now - had.read_at < READ_AGAIN_SECONDS - HOLDS_SECONDS
             }
