@@ -191,7 +191,7 @@ class ServedModel:
         # Row after row in single precision, as the lists of a fit are summed: equal columns give
         # equal scores.
         exact = parts.sum(axis=0, dtype=np.float32)
-        order = np.argsort(-exact, kind="stable")[:n]
+        order = (-exact).argsort(kind="stable")[:n]
         order = order[exact[order] > 0]
         items, parts, exact = items[order], parts[:, order], exact[order]
         reasons, because = self._why(picked.rows, parts)
@@ -240,7 +240,7 @@ class ServedModel:
     @staticmethod
     def _near_the_top(scores: np.ndarray, n: int) -> np.ndarray:
         """Items, ascending, among which the best n surely are whatever the order of summing."""
-        found = np.flatnonzero(scores > 0)
+        found = (scores > 0).nonzero()[0]
         if n < 1:
             return found[:0]
         if len(found) > n:
@@ -257,7 +257,7 @@ class ServedModel:
             place = np.full(self.n_items, -1, dtype=np.int64)
             place[items] = np.arange(len(items))
             at = place[picked.columns]
-            is_it = np.flatnonzero(at >= 0)
+            is_it = (at >= 0).nonzero()[0]
             parts[picked.places[is_it], at[is_it]] = picked.data[is_it]
         parts *= picked.values[:, None]
         return parts
@@ -271,7 +271,7 @@ class ServedModel:
         # By reason and in it by item, so that of equal ones the first comes. Several blocks may
         # have one reason: an item of the history adds by each of them.
         causes = self._causes[rows]
-        order = np.argsort(causes, kind="stable")
+        order = causes.argsort(kind="stable")
         causes = causes[order]
         firsts = _firsts(causes)
         causes, sums = causes[firsts], np.add.reduceat(parts[order], firsts, axis=0)
@@ -417,7 +417,7 @@ def _firsts(ascending: np.ndarray) -> np.ndarray:
     is_first = np.empty(len(ascending), dtype=bool)
     is_first[:1] = True
     np.not_equal(ascending[1:], ascending[:-1], out=is_first[1:])
-    return np.flatnonzero(is_first)
+    return is_first.nonzero()[0]
 
 
 def _check(arrays: Mapping[str, np.ndarray]) -> None:
