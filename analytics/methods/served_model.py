@@ -131,7 +131,7 @@ class _Block:
     as long as it is worth anything. is_plain: whether its rows are kept plain."""
 
     ask: int
-    start: int
+    start: np.int64
     is_plain: bool
     weight: np.float32
     fades: bool
@@ -298,7 +298,7 @@ class ServedModel:
             found.append(
                 _Block(
                     ask=ask,
-                    start=int(arrays["block_start"][block]),
+                    start=np.int64(arrays["block_start"][block]),
                     is_plain=int(arrays["block_start"][block + 1]) <= len(self._dense),
                     weight=weight,
                     fades=bool(arrays["block_fades"][block]),
@@ -367,7 +367,7 @@ class ServedModel:
             if len(age) and age[0] >= len(block.powers):
                 kept = age < len(block.powers)
                 items, weight, age = items[kept], weight[kept], age[kept]
-            return items.astype(np.int64), weight * block.powers[age]
+            return items, weight * block.powers[age]
         if block.ask == PAIRS:
             return self._pairs(history, block.decay)
         if block.ask == EVERYBODY:
