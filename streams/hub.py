@@ -6,9 +6,10 @@ it reads the changed parts and the new messages, and sends each socket the same 
 that viewers write wait for the batch before them to be stored: one transaction for all that came
 meanwhile. Likes, stays and presence are kept in memory and stored by the clock.
 
-Everything here runs in one event loop; the database is asked in threads of the hub's own, one for
-looking and one for writing, so that a slow write holds up nobody who only watches. While the
-database or the layer is away the hub goes on looking, and says so once.
+Everything here runs in one event loop; the database is asked in threads of the hub's own: one for
+looking, one for what viewers write and one for what is stored by the clock, so that the stays of a
+full room hold up no message, and a slow write nobody who only watches. While the database or the
+layer is away the hub goes on looking, and says so once.
 """
 
 from __future__ import annotations
@@ -135,6 +136,7 @@ class Hub:
         self.gone_stays: dict[uuid.UUID, Stay] = {}
         self.reading = ThreadPoolExecutor(1, thread_name_prefix="hub-reads")
         self.writing = ThreadPoolExecutor(1, thread_name_prefix="hub-writes")
+        self.storing = ThreadPoolExecutor(1, thread_name_prefix="hub-stores")
         # Of its own, so that a crowd that comes back holds up no look.
         self.admitting = ThreadPoolExecutor(1, thread_name_prefix="hub-admits")
         self.changed = asyncio.Event()
@@ -142,7 +144,8 @@ class Hub:
         self.newest_sale = 0
         self.channel: str | None = None
         self.done_at: dict[str, float] = {}
-        self.is_away = False
+        # What cannot be done while the database is away.
+        self.away: set[str] = set()
         self.is_layer_away = False
         self.says_presence = False
 
@@ -295,7 +298,8 @@ class Hub:
         if self.tasks:
             return
         loop = asyncio.get_running_loop()
-        self.tasks = [loop.create_task(self._keep_looking()), loop.create_task(self._listen())]
+        keeping = (self._keep_looking(), self._keep_storing(), self._listen())
+        self.tasks = [loop.create_task(doing) for doing in keeping]
 
     async def close(self) -> None:
         """Store what is known and say that nobody is here any more."""
@@ -308,10 +312,10 @@ class Hub:
             await self._store_likes()
             await self._store_stays()
             await self._note_minutes()
-            await self._run(self.writing, _say_present, self.process, {}, timezone.now())
+            await self._run(self.storing, _say_present, self.process, {}, timezone.now())
         except AWAY as error:
             logger.warning("what viewers last did in live rooms is lost: %s", error)
-        for pool in (self.reading, self.writing, self.admitting):
+        for pool in (self.reading, self.writing, self.storing, self.admitting):
             await asyncio.get_running_loop().run_in_executor(pool, connections.close_all)
             pool.shutdown()
 
@@ -321,28 +325,42 @@ class Hub:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.changed.wait(), timeout=LOOK_SECONDS)
             self.changed.clear()
-            try:
-                await self._turn()
-            except AWAY as error:
-                if not self.is_away:
-                    logger.warning("live rooms cannot be read for now: %s", error)
-                self.is_away = True
-                await asyncio.sleep(REST_SECONDS)
-            except Exception:
-                # Whatever it is, the rooms of this process must not stand still for it.
-                logger.exception("a look at the live rooms failed")
-                await asyncio.sleep(REST_SECONDS)
-            else:
-                if self.is_away:
-                    logger.warning("live rooms can be read again")
-                self.is_away = False
+            await self._turn("live rooms cannot be read", self._look_around)
 
-    async def _turn(self) -> None:
+    async def _keep_storing(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self._turn(
+                "what viewers do in live rooms cannot be stored", self._store_what_is_due
+            )
+
+    async def _turn(self, missed: str, do: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do it once; `missed` is what is said once, and that it is over, where it cannot be."""
+        try:
+            await do()
+        except AWAY as error:
+            if missed not in self.away:
+                logger.warning("%s for now: %s", missed, error)
+            self.away.add(missed)
+            await asyncio.sleep(REST_SECONDS)
+        except Exception:
+            # Whatever it is, the rooms of this process must not stand still for it.
+            logger.exception("a turn of the live rooms failed")
+            await asyncio.sleep(REST_SECONDS)
+        else:
+            if missed in self.away:
+                logger.warning("over: %s", missed)
+            self.away.discard(missed)
+
+    async def _look_around(self) -> None:
         now = time.monotonic()
         await self._leave_empty_rooms()
         await self._look_at([room for room in self.rooms.values() if room.version >= 0])
         if self._is_due("sales", now, SALES_SECONDS):
             await self._look_at_sales(now)
+
+    async def _store_what_is_due(self) -> None:
+        now = time.monotonic()
         if self._is_due("likes", now, LIKES_SECONDS):
             await self._store_likes()
         says_anew = VIEWERS_SECONDS if self.says_presence else SAY_SECONDS
@@ -355,7 +373,7 @@ class Hub:
         if self._is_due("stays", now, STAYS_SECONDS):
             await self._store_stays()
         if self._is_due("tidy", now, TIDY_SECONDS):
-            await self._run(self.writing, _tidy)
+            await self._run(self.storing, _tidy)
 
     def _is_due(self, name: str, now: float, every: float) -> bool:
         if now < self.done_at.get(name, 0.0) + every:
@@ -367,6 +385,7 @@ class Hub:
         for room in [room for room in self.rooms.values() if not room.is_needed]:
             del self.rooms[room.session_id]
             if room.has_joined:
+                room.has_joined = False
                 await self._tell_layer("group_discard", room.session_id)
         for room in [room for room in self.rooms.values() if not room.has_joined]:
             room.has_joined = await self._tell_layer("group_add", room.session_id)
@@ -473,9 +492,9 @@ class Hub:
             if room.n_likes:
                 n, room.n_likes = room.n_likes, 0
                 try:
-                    await self._run(self.writing, presence.add_likes, room.session_id, n)
+                    await self._run(self.storing, presence.add_likes, room.session_id, n)
                 except AWAY:
-                    room.n_likes += n
+                    self._held_still(room).n_likes += n
                     raise
                 _minute(room, timezone.now())[1] += n
 
@@ -486,7 +505,7 @@ class Hub:
             if room.seats
         }
         self.says_presence = False
-        await self._run(self.writing, _say_present, self.process, held, timezone.now())
+        await self._run(self.storing, _say_present, self.process, held, timezone.now())
 
     async def _count_viewers(self) -> None:
         rooms = [room for room in self.rooms.values() if room.seats and room.version >= 0]
@@ -507,12 +526,16 @@ class Hub:
             for minute, (n_viewers, n_likes) in minutes.items():
                 try:
                     await self._run(
-                        self.writing, _note, room.session_id, minute, n_viewers, n_likes
+                        self.storing, _note, room.session_id, minute, n_viewers, n_likes
                     )
                 except AWAY:
-                    again = _minute(room, minute)
+                    again = _minute(self._held_still(room), minute)
                     again[0], again[1] = max(again[0], n_viewers), again[1] + n_likes
                     raise
+
+    def _held_still(self, room: _Room) -> _Room:
+        """Where what could not be stored waits: the room may have been left meanwhile."""
+        return self.rooms.setdefault(room.session_id, room)
 
     async def _store_stays(self) -> None:
         now = timezone.now()
@@ -535,7 +558,7 @@ class Hub:
         if not by_key:
             return
         try:
-            await self._run(self.writing, store_stays, list(by_key.values()))
+            await self._run(self.storing, store_stays, list(by_key.values()))
         except AWAY:
             for stay in by_key.values():
                 self._let_go(stay)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import pytest
-from django.db import close_old_connections
+from django.db import OperationalError, close_old_connections
 from django.db.backends.signals import connection_created
 from django.utils import timezone
 
@@ -18,7 +19,7 @@ from streams import presence
 from streams.attendance import Stay, stay_of
 from streams.chat import Refused, Stored
 from streams.hub import MOST_IN_BURST, Hub
-from streams.models import LiveSession, RoomMinute, Visit
+from streams.models import LiveSession, Room, RoomMinute, Visit
 from streams.room_changes import touch_room
 from streams.seats import MOST_BEHIND, MOST_BYTES_BEHIND, Frame, Seat
 from tests.concurrency.buyers import in_own_loop
@@ -289,6 +290,72 @@ def test_the_hub_goes_on_after_a_look_that_failed(session, caplog) -> None:
 def _delete(session: LiveSession) -> None:
     LiveSession.objects.filter(pk=session.pk).delete()
     close_old_connections()
+
+
+def test_stays_that_take_long_to_store_hold_up_no_message(session, monkeypatch) -> None:
+    """A full room's stays are stored every ten seconds: nobody may notice."""
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def slowly(stays: Any) -> None:
+        has_begun.set()
+        assert may_end.wait(60)
+
+    monkeypatch.setattr("streams.hub.store_stays", slowly)
+    writer = UserFactory()
+
+    async def work(hub: Hub) -> list[str]:
+        socket = await seated(hub, session, writer_id=writer.pk)
+        try:
+            assert await asyncio.to_thread(has_begun.wait, 60)
+            async with asyncio.timeout(30):
+                await hub.say(session.pk, socket.seat, uuid.uuid4(), "Is it on?")
+                while not (said := [text for frame in socket.got for text in _texts(frame)]):
+                    await asyncio.sleep(0.02)
+            return said
+        finally:
+            may_end.set()
+
+    assert with_hub(work) == ["Is it on?"]
+
+
+def _texts(frame: dict[str, Any]) -> list[str]:
+    return [message["text"] for message in frame["messages"]]
+
+
+def test_likes_that_could_not_be_stored_are_stored_later_though_everybody_left(
+    session, monkeypatch
+) -> None:
+    add_likes, hubs, failures = presence.add_likes, [], []
+
+    def not_at_once(*told: Any) -> None:
+        if not failures:
+            failures.append(told)
+            # As the next look does with a room that nobody is in and nothing is told of.
+            del hubs[0].rooms[session.pk]
+            raise OperationalError("away")
+        add_likes(*told)
+
+    monkeypatch.setattr(presence, "add_likes", not_at_once)
+
+    async def work(hub: Hub) -> None:
+        hubs.append(hub)
+        socket = await seated(hub, session)
+        hub.like(session.pk, socket.seat, 3)
+        hub.leave(session.pk, socket.seat)
+        async with asyncio.timeout(30):
+            while not await asyncio.to_thread(_likes_of, session):
+                await asyncio.sleep(0.05)
+
+    with_hub(work)
+
+    assert failures == [(session.pk, 3)]
+    assert _likes_of(session) == 3
+
+
+def _likes_of(session: LiveSession) -> int:
+    n_likes = sum(Room.objects.filter(pk=session.pk).values_list("n_likes", flat=True))
+    close_old_connections()
+    return n_likes
 
 
 def test_what_another_process_sent_already_is_not_sent_again(session) -> None:
