@@ -19,6 +19,14 @@ BLOCK = 100_000
 ITEMS = 64
 
 
+# The bits of a word are counted side by side, in lanes of two, of four, and of eight.
+ONE, TWO, FOUR, TOP = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(56)
+ODD_BITS, PAIRS_OF_BITS = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333)
+HALVES_OF_BYTES, BYTES = np.uint64(0x0F0F0F0F0F0F0F0F), np.uint64(0x0101010101010101)
+# Pairs per block of numpy.
+PAIRS = 2_000
+
+
 class NextProducts(NamedTuple):
     """Sums over all entries that have an earlier one; all but the last (n_items, n_items) float32.
 
@@ -66,6 +74,19 @@ def _together_loop(indptr, indices, weight, starts, places, users, low, high, gr
             for b in range(indptr[users[a]], indptr[users[a] + 1]):
                 row[indices[b]] += weight[a] * weight[b]
         gram[item] += row
+
+
+@compiled_loop
+def _both_loop(bits, left, right, left_out, counts):  # type: ignore[no-untyped-def]
+    for pair in range(len(left)):
+        count = np.uint64(0)
+        for word in range(bits.shape[1]):
+            lanes = bits[left[pair], word] & bits[right[pair], word] & ~left_out[word]
+            lanes -= (lanes >> ONE) & ODD_BITS
+            lanes = (lanes & PAIRS_OF_BITS) + ((lanes >> TWO) & PAIRS_OF_BITS)
+            lanes = (lanes + (lanes >> FOUR)) & HALVES_OF_BYTES
+            count += (lanes * BYTES) >> TOP
+        counts[pair] = count
 
 
 @compiled_loop
@@ -179,6 +200,30 @@ def add_together(
         _together_loop(*histories, items.start, items.stop, gram)
 
     in_blocks(work, len(gram), size=ITEMS, n_threads=n_threads)
+
+
+def people_with_both(
+    bits: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    left_out: np.ndarray,
+    *,
+    use_numba: bool = HAS_NUMBA,
+) -> np.ndarray:
+    """(n_pairs,) int64: how many people have both items of a pair.
+
+    bits (n_items, n_words) uint64: of each item, one bit per person. left, right (n_pairs,): the
+    items of the pairs. left_out (n_words,) uint64: the people who do not count.
+    """
+    counts = np.empty(len(left), dtype=np.int64)
+    if use_numba:
+        _both_loop(bits, left, right, left_out, counts)
+        return counts
+    for low in range(0, len(left), PAIRS):
+        pairs = slice(low, low + PAIRS)
+        both = bits[left[pairs]] & bits[right[pairs]] & ~left_out
+        counts[pairs] = np.bitwise_count(both).sum(axis=1, dtype=np.int64)
+    return counts
 
 
 def add_next(

@@ -12,9 +12,9 @@ both, little affinity, little coherence: the same, whatever the place;
 twin: what else they have is the whole history of somebody else, and says little of the course.
 
 A history falls into one cell per sign. A course that has more of its learners in a cell than
-nearly all other courses have in it has its learners of that cell trusted less, down to what is
-usual. Nothing is drawn from who these people are, nor from when they came: a class that its
-school enrols comes all at once.
+nearly all other courses have in it has its learners of that cell trusted less, down to what one
+in fifty courses has. Nothing is drawn from who these people are, nor from when they came: a class
+that its school enrols comes all at once.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analytics.methods.count_kernels import people_with_both
 from analytics.methods.interactions import Interactions
 
 # Courses with fewer learners than this share of all people are not looked at: a push so small
@@ -222,15 +223,11 @@ class SignReader:
         left = items[firsts[able, None] + one].ravel()
         right = items[firsts[able, None] + (one + step) % size].ravel()
         having, n_people = self.n_having, self.counted.n_users
-        nobody = np.zeros(self.bits.shape[1], dtype=np.uint64)
+        left_out = np.zeros(self.bits.shape[1], dtype=np.uint64)
         if item >= 0:
             having, n_people = self._counts_without(item)
-            nobody = self.bits[item]
-        together = np.empty(len(left))
-        for start in range(0, len(left), 2_000):
-            block = slice(start, start + 2_000)
-            both = self.bits[left[block]] & self.bits[right[block]] & ~nobody
-            together[block] = np.bitwise_count(both).sum(axis=1, dtype=np.int64)
+            left_out = self.bits[item]
+        together = people_with_both(self.bits, left, right, left_out)
         if item < 0:
             # Their own history is no evidence that it belongs together.
             together -= np.repeat(self.is_counted[users[able]], N_PAIRS)

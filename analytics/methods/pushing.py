@@ -28,10 +28,12 @@ from analytics.methods.interactions import Interactions
 from analytics.methods.push_signs import FEWEST_COURSES, N_SAMPLED, SIGNS, SignReader, Signs
 from analytics.methods.recommenders.base import BaseRecommender
 
-# Shares of lists. The brake aims below what is promised (2 points), since it is set on a sample.
+# Shares of lists. The brake aims below what is promised (2 points): at AIMED_RISE, or by so many
+# standard errors of its samples below.
 LARGEST_RISE = 0.02
 AIMED_RISE = 0.015
-# An alarm is given from so many learners on, as a share of all people: those not trusted, or
+AIMED_CERTAINTY = 2.5
+# An alarm is given from so many learners on, as a share of all people: those doubted, or
 # those that came since the last version beyond what the growth of the market explains.
 ALARM_SHARE = 0.02
 # Held back is growth from so many on: fewer move less than two points.
@@ -39,10 +41,14 @@ HELD_SHARE = 0.0025
 # So many standard deviations beyond what is explained, against chance in small markets.
 HELD_CERTAINTY, ALARM_CERTAINTY = 2.0, 4.0
 # More of its learners in a cell than this share of courses have is much.
-MUCH, MUCH_OF_SUSPECT = 0.98, 0.95
-# With this share of its learners in such excess a course is looked at whole; with the second its
-# lists are held to what its trusted learners explain, and an alarm may be given.
-SUSPECT, PUSHED = 0.15, 0.4
+MUCH = 0.98
+# Of a sample of a course's learners, the share in such excess with which it is looked at whole, and
+# the one with which its learners are trusted less.
+ODD, SUSPECT = 0.05, 0.15
+# Where so little is left of the trust in somebody, hardly a usual learner is like this. With the
+# first share of such learners a course is suspect, too (a sample is too rough to tell it from),
+# with the second its lists are held to what its trusted learners explain.
+LITTLE_TRUST, DOUBTED, PUSHED = 0.3, 0.03, 0.4
 # Whoever is trusted less is left out of what is told of other courses.
 FEW_TRUST = 0.5
 # What is left of an entry that is not trusted: nothing, but it stays an entry.
@@ -59,12 +65,14 @@ class Trust:
     """How much a fit should learn from each entry.
 
     of_entry (n_entries,) float32 from LEAST_TRUST to 1. n_trusted (n_items,) float64: learners,
-    each as far as trusted. n_made_up (n_items,) float64: the rest of them, but for whom all but
-    the length of their histories is as usual. n_learners (n_items,) int64.
+    each as far as trusted. n_doubted (n_items,) int64: learners in whom LITTLE_TRUST or less is
+    left. n_made_up (n_items,) int64: these, but for whom all but the length of their histories is
+    as usual. n_learners (n_items,) int64.
     """
 
     of_entry: np.ndarray
     n_trusted: np.ndarray
+    n_doubted: np.ndarray
     n_made_up: np.ndarray
     n_learners: np.ndarray
 
@@ -75,7 +83,8 @@ class Trust:
         return cls(
             of_entry=np.ones(interactions.n_entries, dtype=np.float32),
             n_trusted=n_learners.astype(np.float64),
-            n_made_up=np.zeros(interactions.n_items),
+            n_doubted=np.zeros(interactions.n_items, dtype=np.int64),
+            n_made_up=np.zeros(interactions.n_items, dtype=np.int64),
             n_learners=n_learners,
         )
 
@@ -95,7 +104,7 @@ def trust_of(interactions: Interactions, *, rng_seed: int) -> Trust:
     In a market with fewer than FEWEST_COURSES courses to compare, everything is trusted.
     """
     trust = np.ones(interactions.n_entries, dtype=np.float32)
-    n_made_up = np.zeros(interactions.n_items)
+    n_doubted, n_made_up = np.zeros((2, interactions.n_items), dtype=np.int64)
     n_learners = np.bincount(interactions.indices, minlength=interactions.n_items)
     reader = SignReader(interactions, np.random.default_rng(rng_seed))
     courses = reader.courses()
@@ -105,28 +114,31 @@ def trust_of(interactions: Interactions, *, rng_seed: int) -> Trust:
             sign: np.sort([signs.shares(sign, np.ones(len(signs.places))) for signs in sampled], 0)
             for sign in SIGNS
         }
-        usual = {sign: np.median(values, axis=0) for sign, values in shares.items()}
         much = {sign: _quantile_of_others(values, MUCH) for sign, values in shares.items()}
-        less = {
-            sign: _quantile_of_others(values, MUCH_OF_SUSPECT) for sign, values in shares.items()
-        }
-        excess = np.array([1 - _trusted(signs, much, usual).mean() for signs in sampled])
-        is_made_up = np.zeros(interactions.n_users, dtype=bool)
-        # The most suspect first: whom it exposes says nothing against what else they took.
-        for place in np.argsort(-excess, kind="stable")[: int((excess >= SUSPECT).sum())]:
-            item = int(courses[place])
-            again = reader.read(item, n_most=N_SAMPLED, left_out=is_made_up)
-            if 1 - _trusted(again, much, usual).mean() < SUSPECT:
-                continue
-            whole = reader.read(item, left_out=is_made_up)
-            trusted = _trusted(whole, less, usual)
-            trust[whole.places] = trusted
-            n_made_up[item] = (1 - trusted)[whole.is_odd].sum()
-            is_made_up[interactions.users[whole.places[trusted < FEW_TRUST]]] = True
+        excess = np.array([1 - _trusted(signs, much).mean() for signs in sampled])
+        suspects = []
+        for item in courses[excess >= ODD].tolist():
+            suspects.append((int(_is_doubted(_trusted(reader.read(item), much)).sum()), item))
+        is_exposed = np.zeros(interactions.n_users, dtype=bool)
+        # Made-up people all have the course that they push, and not all of them any other: the one
+        # that has most of them first. Whom it exposes says nothing against what else they took.
+        for _n_doubted, item in sorted(suspects, reverse=True):
+            sample = reader.read(item, n_most=N_SAMPLED, left_out=is_exposed)
+            whole = reader.read(item, left_out=is_exposed)
+            trusted = _trusted(whole, much)
+            is_doubted = _is_doubted(trusted)
+            n_in_excess = float((1 - _trusted(sample, much)).sum())
+            is_suspect = n_in_excess >= SUSPECT * len(sample.places)
+            if is_suspect or is_doubted.sum() >= DOUBTED * len(whole.places):
+                trust[whole.places] = trusted
+                n_doubted[item] = is_doubted.sum()
+                n_made_up[item] = (is_doubted & whole.is_odd).sum()
+                is_exposed[interactions.users[whole.places[trusted < FEW_TRUST]]] = True
     n_trusted = np.bincount(interactions.indices, weights=trust, minlength=interactions.n_items)
     return Trust(
         of_entry=np.maximum(trust, np.float32(LEAST_TRUST)),
         n_trusted=n_trusted,
+        n_doubted=n_doubted,
         n_made_up=n_made_up,
         n_learners=n_learners,
     )
@@ -138,9 +150,9 @@ def _quantile_of_others(ascending: np.ndarray, share: float) -> np.ndarray:
     return np.asarray(ascending[int(share * (len(ascending) - 2))])
 
 
-def _trusted(signs: Signs, much: dict[str, np.ndarray], usual: dict[str, np.ndarray]) -> np.ndarray:
+def _trusted(signs: Signs, much: dict[str, np.ndarray]) -> np.ndarray:
     """(n_learners,) float32 trust: sign after sign, cells with too many learners are brought down
-    to the share that is usual, beside what the cells without excess hold."""
+    to the share that is much, beside what the cells without excess hold."""
     n_learners = len(signs.places)
     trust = np.ones(n_learners, dtype=np.float32)
     for sign in SIGNS:
@@ -150,12 +162,17 @@ def _trusted(signs: Signs, much: dict[str, np.ndarray], usual: dict[str, np.ndar
         if not is_excess.any():
             continue
         rest = max(1 - float(shares[is_excess].sum()), 0.02)
-        wanted = usual[sign][is_excess] * rest / (1 - min(float(usual[sign][is_excess].sum()), 0.9))
+        wanted = bound[is_excess] * rest / (1 - min(float(bound[is_excess].sum()), 0.9))
         kept = np.ones(len(shares), dtype=np.float32)
         kept[is_excess] = np.minimum(wanted / shares[is_excess], 1)
         cells = signs.cells[sign]
         trust *= np.where(cells >= 0, kept[cells], 1)
     return trust
+
+
+def _is_doubted(trust: np.ndarray) -> np.ndarray:
+    """(n_learners,) bool: who is nearly certainly made up."""
+    return np.asarray(trust <= LITTLE_TRUST)
 
 
 @dataclass(frozen=True)
@@ -213,7 +230,7 @@ class Before:
 class Alarm:
     """A course that may be pushed.
 
-    n_new: learners since the last version, or, without one, those not trusted; share_new: of all
+    n_new: learners since the last version, or, without one, those doubted; share_new: of all
     people. lists_before: share of top-ten lists under the last version, or, without one, what
     courses with as many trusted learners have; lists_unbraked: what this fit would have given;
     lists_now: what it gives.
@@ -335,7 +352,7 @@ def allowed_shares(
     explained = np.maximum(usual, trusted_part * unbraked)
     if before is None:
         return np.where(trust.is_pushed, explained, 1.0)
-    risen = before.list_shares + AIMED_RISE
+    risen = before.list_shares + aimed_rise(before.list_shares, before.n_people)
     if before.was_held is not None:
         # A fit that knows more moves courses too: only what grew, or still waits, is held back.
         beyond, noise = growth_beyond(trust.n_learners, before, n_people)
@@ -348,15 +365,23 @@ def allowed_shares(
     )
 
 
+def aimed_rise(list_shares: np.ndarray, n_people: int) -> np.ndarray:
+    """(n_items,) by how much more of the lists the brake lets each item have, when list_shares
+    (n_items,) were measured, as those of now are, on N_MEASURED of n_people, or on all of them."""
+    n_measured = max(min(n_people, N_MEASURED), 1)
+    left_out = 1 - n_measured / max(n_people, 1)
+    error = np.sqrt(2 * list_shares * (1 - list_shares) * left_out / n_measured)
+    return np.minimum(AIMED_RISE, LARGEST_RISE - AIMED_CERTAINTY * error)
+
+
 def grown(trust: Trust, before: Before | None, n_people: int) -> tuple[np.ndarray, np.ndarray]:
     """(is_alarming (n_items,) bool, n_new (n_items,)): see `Alarm`.
 
     Against a version before, what counts is growth beyond that of the market; in both cases at
     least ALARM_SHARE of all people.
     """
-    untrusted = trust.n_learners - trust.n_trusted
-    is_alarming = untrusted >= np.maximum(ALARM_SHARE * n_people, PUSHED * trust.n_learners)
-    n_new = np.round(untrusted).astype(np.int64)
+    is_alarming = trust.n_doubted >= ALARM_SHARE * n_people
+    n_new = trust.n_doubted.copy()
     if before is not None:
         beyond, noise = growth_beyond(trust.n_learners, before, n_people)
         is_alarming |= (beyond >= ALARM_SHARE * n_people) & (beyond > ALARM_CERTAINTY * noise)

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analytics.methods.count_kernels import NextProducts, add_next, add_together
+from analytics.methods.count_kernels import (
+    NextProducts,
+    add_next,
+    add_together,
+    people_with_both,
+)
 from analytics.methods.interactions import Interactions
 
 DECAY, WINDOW, TAILS = 0.5, 4, 0.9 ** np.arange(6)
@@ -65,6 +70,22 @@ def test_what_is_counted_comes_on_top_of_what_was(data, use_numba) -> None:
     add_next(twice, *arrays, **how)
     for name, one, two in zip(once._fields, once, twice, strict=True):
         np.testing.assert_allclose(two, 2 * one, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("use_numba", [True, False])
+def test_people_with_both_items_are_counted_but_those_left_out(use_numba) -> None:
+    rng = np.random.default_rng(7)
+    # More pairs than one block has, more people than two words have, some with every bit set.
+    has = rng.random((30, 150)) < rng.choice([0.1, 0.9, 1.0], 30)[:, None]
+    left, right = rng.integers(0, 30, (2, 2_500))
+    is_left_out = rng.random(150) < 0.3
+    bits = np.packbits(np.pad(np.vstack([has, is_left_out]), ((0, 0), (0, 42))), axis=1)
+    words = bits.view(np.uint64)
+
+    found = people_with_both(words[:-1], left, right, words[-1], use_numba=use_numba)
+
+    expected = (has[left] & has[right] & ~is_left_out).sum(axis=1)
+    assert np.array_equal(found, expected)
 
 
 def test_threads_count_what_one_does(data) -> None:
