@@ -31,6 +31,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.utils import timezone
 from redis.exceptions import RedisError
 
+from accounts.transactions import in_one_transaction
 from streams import presence
 from streams.attendance import Stay, store_stays
 from streams.chat import Incoming, Refusal, Refused, Stored, store_messages
@@ -141,6 +142,8 @@ class Hub:
         self.admitting = ThreadPoolExecutor(1, thread_name_prefix="hub-admits")
         self.changed = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
+        # Held while something is stored by the clock: what is half stored is not stored again.
+        self.is_storing = asyncio.Lock()
         self.newest_sale = 0
         self.channel: str | None = None
         self.done_at: dict[str, float] = {}
@@ -303,18 +306,17 @@ class Hub:
 
     async def close(self) -> None:
         """Store what is known and say that nobody is here any more."""
-        for task in self.tasks:
-            task.cancel()
+        async with self.is_storing:
+            for task in self.tasks:
+                task.cancel()
         for room in self.rooms.values():
             for seat in list(room.seats):
                 self.leave(room.session_id, seat)
-        try:
-            await self._store_likes()
-            await self._store_stays()
-            await self._note_minutes()
-            await self._run(self.storing, _say_present, self.process, {}, timezone.now())
-        except AWAY as error:
-            logger.warning("what viewers last did in live rooms is lost: %s", error)
+        for store in (self._store_likes, self._store_stays, self._note_minutes, self._say_presence):
+            try:
+                await store()
+            except AWAY as error:
+                logger.warning("what viewers last did in live rooms is lost: %s", error)
         for pool in (self.reading, self.writing, self.storing, self.admitting):
             await asyncio.get_running_loop().run_in_executor(pool, connections.close_all)
             pool.shutdown()
@@ -334,10 +336,11 @@ class Hub:
                 "what viewers do in live rooms cannot be stored", self._store_what_is_due
             )
 
-    async def _turn(self, missed: str, do: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do it once; `missed` is what is said once, and that it is over, where it cannot be."""
+    async def _turn(self, missed: str, do: Callable[[], Coroutine[Any, Any, bool]]) -> None:
+        """Do it once, which tells whether the database was asked. `missed` is what is said once,
+        and that it is over, where it is away."""
         try:
-            await do()
+            has_asked = await do()
         except AWAY as error:
             if missed not in self.away:
                 logger.warning("%s for now: %s", missed, error)
@@ -348,32 +351,38 @@ class Hub:
             logger.exception("a turn of the live rooms failed")
             await asyncio.sleep(REST_SECONDS)
         else:
-            if missed in self.away:
+            if has_asked and missed in self.away:
                 logger.warning("over: %s", missed)
-            self.away.discard(missed)
+                self.away.discard(missed)
 
-    async def _look_around(self) -> None:
+    async def _look_around(self) -> bool:
         now = time.monotonic()
         await self._leave_empty_rooms()
-        await self._look_at([room for room in self.rooms.values() if room.version >= 0])
+        rooms = [room for room in self.rooms.values() if room.version >= 0]
+        await self._look_at(rooms)
         if self._is_due("sales", now, SALES_SECONDS):
             await self._look_at_sales(now)
+        return bool(rooms)
 
-    async def _store_what_is_due(self) -> None:
+    async def _store_what_is_due(self) -> bool:
         now = time.monotonic()
-        if self._is_due("likes", now, LIKES_SECONDS):
-            await self._store_likes()
-        says_anew = VIEWERS_SECONDS if self.says_presence else SAY_SECONDS
-        if (self.rooms or self.says_presence) and self._is_due("presence", now, says_anew):
-            await self._say_presence()
-        if self._is_due("viewers", now, VIEWERS_SECONDS):
-            await self._count_viewers()
-        if self._is_due("minutes", now, MINUTES_SECONDS):
-            await self._note_minutes()
-        if self._is_due("stays", now, STAYS_SECONDS):
-            await self._store_stays()
-        if self._is_due("tidy", now, TIDY_SECONDS):
-            await self._run(self.storing, _tidy)
+        by_the_clock: list[tuple[str, float, Callable[[], Coroutine[Any, Any, bool]]]] = [
+            ("likes", LIKES_SECONDS, self._store_likes),
+            ("viewers", VIEWERS_SECONDS, self._count_viewers),
+            ("minutes", MINUTES_SECONDS, self._note_minutes),
+            ("stays", STAYS_SECONDS, self._store_stays),
+            ("tidy", TIDY_SECONDS, self._forget_gone),
+        ]
+        if self.rooms or self.says_presence:
+            says_anew = VIEWERS_SECONDS if self.says_presence else SAY_SECONDS
+            by_the_clock.insert(1, ("presence", says_anew, self._say_presence))
+        async with self.is_storing:
+            asked = [
+                await store()
+                for name, seconds, store in by_the_clock
+                if self._is_due(name, now, seconds)
+            ]
+        return any(asked)
 
     def _is_due(self, name: str, now: float, every: float) -> bool:
         if now < self.done_at.get(name, 0.0) + every:
@@ -382,7 +391,10 @@ class Hub:
         return True
 
     async def _leave_empty_rooms(self) -> None:
-        for room in [room for room in self.rooms.values() if not room.is_needed]:
+        for room in list(self.rooms.values()):
+            # Asked now: while the layer was told of another room, somebody may have come.
+            if room.is_needed or self.rooms.get(room.session_id) is not room:
+                continue
             del self.rooms[room.session_id]
             if room.has_joined:
                 room.has_joined = False
@@ -487,18 +499,17 @@ class Hub:
 
     # --- By the clock -------------------------------------------------------------------------
 
-    async def _store_likes(self) -> None:
-        for room in list(self.rooms.values()):
-            if room.n_likes:
-                n, room.n_likes = room.n_likes, 0
-                try:
-                    await self._run(self.storing, presence.add_likes, room.session_id, n)
-                except AWAY:
-                    self._held_still(room).n_likes += n
-                    raise
-                _minute(room, timezone.now())[1] += n
+    async def _store_likes(self) -> bool:
+        liked = [room for room in self.rooms.values() if room.n_likes]
+        for room in liked:
+            # Held until it is stored, so that the room is not left meanwhile.
+            n = room.n_likes
+            await self._run(self.storing, presence.add_likes, room.session_id, n)
+            room.n_likes -= n
+            _minute(room, timezone.now())[1] += n
+        return bool(liked)
 
-    async def _say_presence(self) -> None:
+    async def _say_presence(self) -> bool:
         held = {
             room.session_id: {seat.viewer for seat in room.seats if not seat.is_host}
             for room in self.rooms.values()
@@ -506,38 +517,38 @@ class Hub:
         }
         self.says_presence = False
         await self._run(self.storing, _say_present, self.process, held, timezone.now())
+        return True
 
-    async def _count_viewers(self) -> None:
+    async def _count_viewers(self) -> bool:
         rooms = [room for room in self.rooms.values() if room.seats and room.version >= 0]
         if not rooms:
-            return
+            return False
         moment = timezone.now()
         counted = await self._read(_count_viewers, [room.session_id for room in rooms], moment)
         for room in rooms:
             n = counted[room.session_id]
             self._take(room, News({"viewers": n}))
             if room.is_live:
-                minute = _minute(room, moment)
+                # It may have been left meanwhile.
+                minute = _minute(self.rooms.setdefault(room.session_id, room), moment)
                 minute[0] = max(minute[0], n)
+        return True
 
-    async def _note_minutes(self) -> None:
-        for room in list(self.rooms.values()):
-            minutes, room.minutes = room.minutes, {}
-            for minute, (n_viewers, n_likes) in minutes.items():
-                try:
-                    await self._run(
-                        self.storing, _note, room.session_id, minute, n_viewers, n_likes
-                    )
-                except AWAY:
-                    again = _minute(self._held_still(room), minute)
-                    again[0], again[1] = max(again[0], n_viewers), again[1] + n_likes
-                    raise
+    async def _note_minutes(self) -> bool:
+        noted = [room for room in self.rooms.values() if room.minutes]
+        for room in noted:
+            for minute, (n_viewers, n_likes) in list(room.minutes.items()):
+                await self._run(self.storing, _note, room.session_id, minute, n_viewers, n_likes)
+                room.minutes[minute][1] -= n_likes
+                if room.minutes[minute] == [n_viewers, 0]:
+                    del room.minutes[minute]
+        return bool(noted)
 
-    def _held_still(self, room: _Room) -> _Room:
-        """Where what could not be stored waits: the room may have been left meanwhile."""
-        return self.rooms.setdefault(room.session_id, room)
+    async def _forget_gone(self) -> bool:
+        await self._run(self.storing, _tidy)
+        return True
 
-    async def _store_stays(self) -> None:
+    async def _store_stays(self) -> bool:
         now = timezone.now()
         gone, self.gone_stays = self.gone_stays, {}
         told = list(gone.values())
@@ -556,13 +567,14 @@ class Hub:
             known = by_key.get(stay.key)
             by_key[stay.key] = stay if known is None else _joined(known, stay)
         if not by_key:
-            return
+            return False
         try:
             await self._run(self.storing, store_stays, list(by_key.values()))
         except AWAY:
             for stay in by_key.values():
                 self._let_go(stay)
             raise
+        return True
 
     # --- Threads and the layer ----------------------------------------------------------------
 
@@ -674,6 +686,7 @@ def _count_viewers(session_ids: list[int], moment: datetime) -> dict[int, int]:
     return presence.count_viewers(session_ids, moment=moment)
 
 
+@in_one_transaction
 def _note(session_id: int, minute: datetime, n_viewers: int, n_likes: int) -> None:
     presence.note_minute(session_id, minute=minute, n_viewers=n_viewers, n_likes=n_likes)
     presence.note_peak(session_id, n_viewers)

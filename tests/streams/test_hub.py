@@ -322,40 +322,106 @@ def _texts(frame: dict[str, Any]) -> list[str]:
     return [message["text"] for message in frame["messages"]]
 
 
+class SlowLikes:
+    """Likes on their way into the database, until they may end."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.has_begun, self.may_end = threading.Event(), threading.Event()
+        self.add_likes = presence.add_likes
+        monkeypatch.setattr(presence, "add_likes", self)
+
+    def __call__(self, session_id: int, n: int) -> None:
+        self.has_begun.set()
+        assert self.may_end.wait(60)
+        self.add_likes(session_id, n)
+
+
+def likes_of(session: LiveSession) -> tuple[int, int]:
+    """Those of the room, and those of the minutes of its curve."""
+    of_room = Room.objects.get(pk=session.pk).n_likes
+    return of_room, sum(RoomMinute.objects.values_list("n_likes", flat=True))
+
+
 def test_likes_that_could_not_be_stored_are_stored_later_though_everybody_left(
     session, monkeypatch
 ) -> None:
-    add_likes, hubs, failures = presence.add_likes, [], []
+    add_likes, failures = presence.add_likes, []
 
     def not_at_once(*told: Any) -> None:
         if not failures:
             failures.append(told)
-            # As the next look does with a room that nobody is in and nothing is told of.
-            del hubs[0].rooms[session.pk]
             raise OperationalError("away")
         add_likes(*told)
 
     monkeypatch.setattr(presence, "add_likes", not_at_once)
 
     async def work(hub: Hub) -> None:
-        hubs.append(hub)
         socket = await seated(hub, session)
         hub.like(session.pk, socket.seat, 3)
         hub.leave(session.pk, socket.seat)
         async with asyncio.timeout(30):
-            while not await asyncio.to_thread(_likes_of, session):
+            while session.pk in hub.rooms:
                 await asyncio.sleep(0.05)
 
     with_hub(work)
 
     assert failures == [(session.pk, 3)]
-    assert _likes_of(session) == 3
+    assert likes_of(session) == (3, 3)
 
 
-def _likes_of(session: LiveSession) -> int:
-    n_likes = sum(Room.objects.filter(pk=session.pk).values_list("n_likes", flat=True))
-    close_old_connections()
-    return n_likes
+def test_a_room_is_not_left_while_its_likes_are_stored(session, monkeypatch) -> None:
+    likes = SlowLikes(monkeypatch)
+
+    async def work(hub: Hub) -> None:
+        socket = await seated(hub, session)
+        hub.like(session.pk, socket.seat, 3)
+        hub.leave(session.pk, socket.seat)
+        assert await asyncio.to_thread(likes.has_begun.wait, 60)
+        hub.rooms[session.pk].minutes.clear()
+        await hub._leave_empty_rooms()
+        likes.may_end.set()
+
+    with_hub(work)
+
+    assert likes_of(session) == (3, 3)
+
+
+def test_a_server_that_ends_while_likes_are_stored_counts_them_once(session, monkeypatch) -> None:
+    likes = SlowLikes(monkeypatch)
+
+    async def work(hub: Hub) -> None:
+        socket = await seated(hub, session)
+        hub.like(session.pk, socket.seat, 3)
+        assert await asyncio.to_thread(likes.has_begun.wait, 60)
+        # By then the hub is closing.
+        asyncio.get_running_loop().call_later(0.1, likes.may_end.set)
+
+    with_hub(work)
+
+    assert likes_of(session) == (3, 3)
+
+
+def test_a_room_is_not_left_that_somebody_enters_meanwhile(session, monkeypatch) -> None:
+    other = LiveSessionFactory(live=True)
+    # Nothing goes by the clock here.
+    monkeypatch.setattr(Hub, "_start", lambda hub: None)
+
+    async def work(hub: Hub) -> bool:
+        for one in (session, other):
+            socket = await seated(hub, one)
+            hub.rooms[one.pk].has_joined = True
+            hub.leave(one.pk, socket.seat)
+
+        async def while_the_layer_is_told(what: str, session_id: int) -> bool:
+            if what == "group_discard" and session_id == session.pk:
+                await seated(hub, other)
+            return True
+
+        monkeypatch.setattr(hub, "_tell_layer", while_the_layer_is_told)
+        await hub._leave_empty_rooms()
+        return session.pk not in hub.rooms and len(hub.rooms[other.pk].seats) == 1
+
+    assert with_hub(work)
 
 
 def test_what_another_process_sent_already_is_not_sent_again(session) -> None:
