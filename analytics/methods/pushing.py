@@ -8,7 +8,9 @@ Three things, each on its own and all together:
    most LARGEST_RISE more than under the last served version, and, where many learners are not
    trusted, no more than courses with as many trusted learners come into. A course that people
    really begin to love thus rises by less than LARGEST_RISE per fit: that is the price. A push
-   that the signs do not tell climbs as slowly, fit by fit, and only the alarm tells of it.
+   that the signs do not tell climbs as slowly, fit by fit, and only the alarm tells of it. A
+   first fit has no version before it: the people who came first stand in for it, where they are
+   enough. Against made-up people who were there from the beginning there are the signs alone.
 3. Courses with many made-up learners, or that grew by more than chance since the last version,
    are told of in alarms, whether or not anything was held back. A real hit gives one too. What
    is below ALARM_SHARE of all people is held back without an alarm.
@@ -42,17 +44,18 @@ HELD_SHARE = 0.0025
 HELD_CERTAINTY, ALARM_CERTAINTY = 2.0, 4.0
 # More of its learners in a cell than this share of courses have is much.
 MUCH = 0.98
-# Of a sample of a course's learners, the share in such excess with which it is looked at whole, and
-# the one with which its learners are trusted less.
-ODD, SUSPECT = 0.05, 0.15
+# With this share of a sample of its learners in such excess a course is looked at whole.
+ODD = 0.05
 # Where so little is left of the trust in somebody, hardly a usual learner is like this. With the
-# first share of such learners a course is suspect, too (a sample is too rough to tell it from),
-# with the second its lists are held to what its trusted learners explain.
+# first share of such learners those of a course are trusted less, with the second its lists are
+# held to what its trusted learners explain.
 LITTLE_TRUST, DOUBTED, PUSHED = 0.3, 0.03, 0.4
 # Whoever is trusted less is left out of what is told of other courses.
 FEW_TRUST = 0.5
 # What is left of an entry that is not trusted: nothing, but it stays an entry.
 LEAST_TRUST = 0.01
+# At a first fit those who came last, and how many people there must be to hold any apart.
+LATE_SHARE, FEWEST_PEOPLE = 0.1, 1_000
 N_MEASURED = 10_000
 N_LISTED = 10
 # Courses that tell how many lists one with as many learners comes into.
@@ -120,16 +123,14 @@ def trust_of(interactions: Interactions, *, rng_seed: int) -> Trust:
         for item in courses[excess >= ODD].tolist():
             suspects.append((int(_is_doubted(_trusted(reader.read(item), much)).sum()), item))
         is_exposed = np.zeros(interactions.n_users, dtype=bool)
-        # Made-up people all have the course that they push, and not all of them any other: the one
-        # that has most of them first. Whom it exposes says nothing against what else they took.
+        # Made-up people all have the course that they push, and as a rule not all of them any
+        # other: the one that has most of them first. Whom it exposes says nothing against what
+        # else they took, be it a second course that they push: that is left to the brake.
         for _n_doubted, item in sorted(suspects, reverse=True):
-            sample = reader.read(item, n_most=N_SAMPLED, left_out=is_exposed)
             whole = reader.read(item, left_out=is_exposed)
             trusted = _trusted(whole, much)
             is_doubted = _is_doubted(trusted)
-            n_in_excess = float((1 - _trusted(sample, much)).sum())
-            is_suspect = n_in_excess >= SUSPECT * len(sample.places)
-            if is_suspect or is_doubted.sum() >= DOUBTED * len(whole.places):
+            if is_doubted.sum() >= DOUBTED * max(len(whole.places), 1):
                 trust[whole.places] = trusted
                 n_doubted[item] = is_doubted.sum()
                 n_made_up[item] = (is_doubted & whole.is_odd).sum()
@@ -225,6 +226,32 @@ class Before:
             was_held=None if was_held is None else of_now(was_held),
         )
 
+    @classmethod
+    def of_first_people(
+        cls,
+        version: BaseRecommender,
+        interactions: Interactions,
+        taken: sparse.csr_matrix,
+        rng_seed: int,
+        *,
+        candidates: np.ndarray | None = None,
+    ) -> Self:
+        """What a version that was fitted on the first of the people of now knew and showed.
+
+        interactions, taken, candidates: as of `watch_for_pushes`, the people as they came.
+        """
+        n_first = version.interactions_.n_users
+        first = interactions.of_users(np.arange(n_first))
+        return cls(
+            n_learners=np.bincount(first.indices, minlength=first.n_items),
+            n_people=n_first,
+            list_shares=list_shares(
+                version, first, taken[:n_first], rng_seed=rng_seed, candidates=candidates
+            ),
+            is_established=np.arange(interactions.n_users) < n_first,
+            was_held=np.zeros(first.n_items, dtype=bool),
+        )
+
 
 @dataclass(frozen=True)
 class Alarm:
@@ -298,6 +325,12 @@ def watch_for_pushes(
         for item in np.flatnonzero(is_alarming)
     ]
     return factors, sorted(alarms, key=lambda alarm: -alarm.n_new)
+
+
+def first_people(n_users: int) -> np.ndarray:
+    """(n,) of n_users as they came, those who stand in for a version before the first; none where
+    they are too few."""
+    return np.arange(int(n_users * (1 - LATE_SHARE)) if n_users >= FEWEST_PEOPLE else 0)
 
 
 def list_shares(

@@ -22,7 +22,13 @@ from analytics.methods.list_figures import (
     rare_figures,
     seller_shares,
 )
-from analytics.methods.pushing import Before, list_shares, trust_of, watch_for_pushes
+from analytics.methods.pushing import (
+    Before,
+    first_people,
+    list_shares,
+    trust_of,
+    watch_for_pushes,
+)
 from analytics.methods.ranking_evaluation import (
     CUTOFF,
     assert_no_leak,
@@ -212,11 +218,8 @@ def _fitted(
     histories, taken = data.interactions(), data.taken()
     began = time.monotonic()
     trust = trust_of(histories, rng_seed=SEED)
-    recommender.fit(
-        trust.applied(histories),
-        user_features=data.user_features,
-        item_features=data.item_features,
-    )
+    learned = trust.applied(histories)
+    recommender.fit(learned, user_features=data.user_features, item_features=data.item_features)
     run.fit_seconds = round(time.monotonic() - began, 3)
     # Lists are asked of whole histories, what is popular of what can be trusted.
     trusted = popularity(recommender.interactions_)
@@ -225,7 +228,7 @@ def _fitted(
         recommender,
         histories,
         taken,
-        _before(data),
+        _before(data) or _of_first_people(run, data, learned, recommender),
         SEED,
         trust=trust,
         candidates=data.is_published,
@@ -255,6 +258,25 @@ def _before(data: LearningData) -> Before | None:
         # Without its file, or with one of another release that lacks some of this, nothing is
         # known of it; the fit goes on as the first one did.
         return None
+
+
+def _of_first_people(
+    run: ModelRun, data: LearningData, learned: Interactions, recommender: BaseRecommender
+) -> Before | None:
+    """What the recommender would have shown before the last people came; they stand as they
+    registered."""
+    first = first_people(learned.n_users)
+    if not len(first):
+        return None
+    version = METHODS[run.method]().set_params(**recommender.tuned_parameters())
+    version.fit(
+        learned.of_users(first),
+        user_features=data.user_features.of_users(first),
+        item_features=data.item_features,
+    )
+    return Before.of_first_people(
+        version, data.interactions(), data.taken(), SEED, candidates=data.is_published
+    )
 
 
 def _figures(

@@ -36,6 +36,15 @@ class UserFeatures:
             interests=sparse.csr_matrix((n_users, n_categories), dtype=np.float32),
         )
 
+    def of_users(self, users: np.ndarray) -> Self:
+        """Of some users, in the order in which they are named."""
+        return type(self)(
+            age=self.age[users],
+            gender=self.gender[users],
+            occupation=self.occupation[users],
+            interests=self.interests[users],
+        )
+
 
 @dataclass(frozen=True)
 class PeopleCodes:

@@ -21,13 +21,15 @@ N_FIELDS, N_OF_FIELD = 10, 15
 @dataclass(frozen=True)
 class Attack:
     """share of all people that are made up to push the target; what else they have, and where
-    in it the target stands; has_sizes: as long as real histories are, else equally long."""
+    in it the target stands; has_sizes: as long as real histories are, else equally long; decoy:
+    another item that all of them have, first."""
 
     target: int
     share: float
     kind: Kind
     place: Place = "last"
     has_sizes: bool = False
+    decoy: int | None = None
 
 
 def made_market(*, n_people: int = 2_000, seed: int = 1) -> Interactions:
@@ -95,6 +97,8 @@ def attacked(market: Interactions, attack: Attack, *, seed: int = 7) -> Interact
     for made_up in range(n_made_up):
         size = int(np.clip(rng.choice(sizes) - 1, 2, 40)) if attack.has_sizes else 10
         rest = _rest(market, attack, counts, size, rng)
+        if attack.decoy is not None:
+            rest = np.concatenate([[attack.decoy], rest[rest != attack.decoy]])
         at = {"first": 0, "last": len(rest), "any": int(rng.integers(0, len(rest) + 1))}
         history = np.insert(rest, at[attack.place], attack.target)
         users.append(np.full(len(history), made_up))

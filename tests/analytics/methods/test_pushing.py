@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from analytics.methods.interactions import Interactions
 from analytics.methods.pushing import (
     AIMED_RISE,
+    ALARM_SHARE,
     LARGEST_RISE,
     N_MEASURED,
     Alarm,
@@ -19,6 +21,7 @@ from analytics.methods.pushing import (
     Trust,
     aimed_rise,
     allowed_shares,
+    first_people,
     list_shares,
     trust_of,
     watch_for_pushes,
@@ -92,8 +95,11 @@ class World:
         """With nothing but the histories themselves."""
         now = attacked(self.market, attack)
         trust = trust_of(now, rng_seed=SEED)
-        model = self.fitted(trust.applied(now))
-        factors, alarms = watch_for_pushes(model, now, now.user_items, None, SEED, trust=trust)
+        learned = trust.applied(now)
+        model = self.fitted(learned)
+        version = self.fitted(learned.of_users(first_people(now.n_users)))
+        before = Before.of_first_people(version, now, now.user_items, SEED + 1)
+        factors, alarms = watch_for_pushes(model, now, now.user_items, before, SEED, trust=trust)
         return float((self.shown(model, now, factors) - self.shares)[attack.target]), alarms
 
 
@@ -151,6 +157,31 @@ def test_the_histories_of_made_up_people_give_them_away_at_the_first_fit(
     rise, alarms = world.of_first_fit(attack)
     assert rise <= LARGEST_RISE
     assert is_told(alarms, attack) == (share >= 0.03)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_made_up_people_who_look_real_and_came_last_push_nothing_at_the_first_fit(
+    world: World, kind: Kind
+) -> None:
+    for target in by_popularity(world.market, 0.05, 0.5):
+        attack = Attack(target, 0.05, kind, "any", has_sizes=True)
+        rise, alarms = world.of_first_fit(attack)
+        assert rise <= LARGEST_RISE
+        assert is_told(alarms, attack)
+
+
+@pytest.mark.parametrize("share", [0.03, 0.05])
+def test_a_decoy_that_all_made_up_people_have_hides_nothing(world: World, share: float) -> None:
+    target, decoy = by_popularity(world.market, 0.5, 0.9)
+    attack = Attack(target, share, "random", decoy=decoy)
+    rise, alarms = world.of_first_fit(attack)
+    assert rise <= LARGEST_RISE
+    assert is_told(alarms, attack)
+
+
+def test_too_few_people_are_not_parted_into_first_and_last() -> None:
+    assert len(first_people(999)) == 0
+    assert np.array_equal(first_people(1_000), np.arange(900))
 
 
 def test_made_up_people_are_told_from_the_learners_that_a_course_really_has(world: World) -> None:
@@ -352,33 +383,54 @@ def test_watching_leaves_the_recommender_as_it_was(world: World) -> None:
     assert model.interactions_ is now
 
 
-# At the first fit a course that many have anyway is the hardest to tell: the others that made-up
-# people have beside it look as odd.
+@pytest.mark.parametrize("attack", [Attack(0, 0.03, "segment"), Attack(0, 0.01, "random")], ids=str)
+def test_histories_tell_the_pushed_course_from_the_others_that_made_up_people_have(
+    real_world: World, attack: Attack
+) -> None:
+    """Of a course that many have anyway: the others look odder, and a sample shows too little."""
+    (target,) = by_popularity(real_world.market, 0.002)
+    now = attacked(real_world.market, dataclasses.replace(attack, target=target))
+    trust = trust_of(now, rng_seed=SEED)
+    mine, is_real = now.indices == target, now.users < real_world.n_people
+    assert trust.of_entry[mine & ~is_real].mean() < 0.2
+    assert trust.of_entry[mine & is_real].mean() > 0.9
+    others = np.arange(now.n_items) != target
+    assert not trust.is_pushed[others].any()
+    assert (trust.n_doubted[others] < ALARM_SHARE * now.n_users).all()
+
+
+# As most made-up people of the books are, and as careful ones are.
+LOOKS: tuple[dict[str, Any], ...] = ({}, {"place": "any", "has_sizes": True})
 OF_REAL = (
-    [Attack(0, share, kind) for kind in KINDS for share in (0.01, 0.03, 0.05)]
+    [
+        Attack(0, share, kind, **looks)
+        for kind in KINDS
+        for share in (0.01, 0.03, 0.05)
+        for looks in LOOKS
+    ]
     if IS_LONG
-    else [Attack(0, 0.03, "bandwagon"), Attack(0, 0.01, "copied")]
+    else [Attack(0, 0.03, "bandwagon", **LOOKS[1]), Attack(0, 0.01, "copied")]
 )
-PLACES = (0, 0.002, 0.01, 0.3, 0.9) if IS_LONG else (0.01,)
+TARGETS = (0, 0.01, 0.3, 0.9) if IS_LONG else (0.01,)
 
 
 @pytest.mark.parametrize("attack", OF_REAL, ids=str)
 def test_among_real_learners_too(real_world: World, attack: Attack) -> None:
-    for target in by_popularity(real_world.market, *PLACES):
-        pushed = Attack(target, attack.share, attack.kind)
-        of_first_fit = real_world.of_first_fit(pushed)
-        for rise, alarms in (real_world.braked(pushed), of_first_fit):
+    for target in by_popularity(real_world.market, *TARGETS):
+        pushed = dataclasses.replace(attack, target=target)
+        for rise, alarms in (real_world.braked(pushed), real_world.of_first_fit(pushed)):
             assert rise <= LARGEST_RISE
             assert is_told(alarms, pushed) or attack.share < 0.03
-        # Of what else the made-up people have, nothing is told: that others push it.
-        assert {alarm.item for alarm in of_first_fit[1]} <= {target}
 
 
 def test_among_real_learners_nobody_is_alarmed_without_a_push(real_world: World) -> None:
     market = real_world.market
     trust = trust_of(market, rng_seed=SEED)
-    factors, alarms = watch_for_pushes(
-        real_world.clean, market, market.user_items, real_world.before(market), SEED, trust=trust
-    )
-    assert alarms == []
-    assert (factors < 1).sum() <= 0.01 * market.n_items
+    first = market.of_users(first_people(market.n_users))
+    of_first = Before.of_first_people(real_world.fitted(first), market, market.user_items, SEED + 1)
+    for before in (real_world.before(market), of_first):
+        factors, alarms = watch_for_pushes(
+            real_world.clean, market, market.user_items, before, SEED, trust=trust
+        )
+        assert alarms == []
+        assert (factors < 1).sum() <= 0.01 * market.n_items
