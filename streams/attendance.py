@@ -23,7 +23,8 @@ from streams.models import LiveSession, Source, Visit
 
 # Clocks tick apart: so many seconds more than the clock shows may be told.
 TOLERANCE_SECONDS = 2
-BATCH = 500
+# Stays that one transaction stores.
+STAYS_AT_ONCE = 500
 
 
 @dataclass
@@ -100,7 +101,7 @@ def _derived(text: str) -> uuid.UUID:
 
 
 def store_stays(stays: Sequence[Stay]) -> None:
-    """Store what is known of the stays; a few statements for BATCH of them.
+    """Store what is known of the stays; a few statements for STAYS_AT_ONCE of them.
 
     Nobody is credited with more seconds than have passed on air since the stay began. Stays of
     people whose account has ended meanwhile are left out, as is what is no stay in a live room.
@@ -108,8 +109,8 @@ def store_stays(stays: Sequence[Stay]) -> None:
     """
     by_key: dict[uuid.UUID, Stay] = {stay.key: stay for stay in stays}
     ordered = [by_key[key] for key in sorted(by_key)]
-    for start in range(0, len(ordered), BATCH):
-        _store(ordered[start : start + BATCH])
+    for start in range(0, len(ordered), STAYS_AT_ONCE):
+        _store(ordered[start : start + STAYS_AT_ONCE])
 
 
 @in_one_transaction

@@ -33,7 +33,7 @@ from redis.exceptions import RedisError
 
 from accounts.transactions import in_one_transaction
 from streams import presence
-from streams.attendance import Stay, store_stays
+from streams.attendance import STAYS_AT_ONCE, Stay, store_stays
 from streams.chat import Incoming, Refusal, Refused, Stored, store_messages
 from streams.models import LiveSession, RestrictionKind, SessionStatus
 from streams.room_changes import group_of
@@ -566,15 +566,16 @@ class Hub:
         for stay in told:
             known = by_key.get(stay.key)
             by_key[stay.key] = stay if known is None else _joined(known, stay)
-        if not by_key:
-            return False
-        try:
-            await self._run(self.storing, store_stays, list(by_key.values()))
-        except AWAY:
-            for stay in by_key.values():
-                self._let_go(stay)
-            raise
-        return True
+        stays = list(by_key.values())
+        for start in range(0, len(stays), STAYS_AT_ONCE):
+            try:
+                await self._run(self.storing, store_stays, stays[start : start + STAYS_AT_ONCE])
+            except AWAY:
+                # Those before are stored, with their likes.
+                for stay in stays[start:]:
+                    self._let_go(stay)
+                raise
+        return bool(stays)
 
     # --- Threads and the layer ----------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from streams import presence
-from streams.attendance import Stay, stay_of
+from streams.attendance import Stay, stay_of, store_stays
 from streams.chat import Refused, Stored
 from streams.hub import MOST_IN_BURST, Hub
 from streams.models import LiveSession, Room, RoomMinute, Visit
@@ -320,6 +320,34 @@ def test_stays_that_take_long_to_store_hold_up_no_message(session, monkeypatch) 
 
 def _texts(frame: dict[str, Any]) -> list[str]:
     return [message["text"] for message in frame["messages"]]
+
+
+def test_likes_of_stays_are_stored_once_though_some_stays_could_not_be(
+    session, monkeypatch
+) -> None:
+    n_calls = 0
+
+    def but_for_the_second(stays: Any) -> None:
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == 2:
+            raise OperationalError("away")
+        store_stays(stays)
+
+    monkeypatch.setattr("streams.hub.STAYS_AT_ONCE", 2)
+    monkeypatch.setattr("streams.hub.store_stays", but_for_the_second)
+    monkeypatch.setattr(Hub, "_start", lambda hub: None)
+
+    async def work(hub: Hub) -> None:
+        for _ in range(3):
+            socket = await seated(hub, session)
+            hub.like(session.pk, socket.seat, 2)
+        with pytest.raises(OperationalError):
+            await hub._store_stays()
+
+    with_hub(work)
+
+    assert sorted(Visit.objects.values_list("n_likes", flat=True)) == [2, 2, 2]
 
 
 class SlowLikes:

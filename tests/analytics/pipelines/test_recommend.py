@@ -10,6 +10,7 @@ import pytest
 
 from accounts.models import User
 from analytics import serving
+from analytics.methods import pushing
 from analytics.methods.ranking_evaluation import LeakFound, assert_no_leak
 from analytics.methods.reasons import Reason
 from analytics.methods.recommenders import HybridRecommender, PopularityRecommender
@@ -369,6 +370,25 @@ def test_something_later_than_what_is_asked_for_is_a_leak_too() -> None:
     with pytest.raises(LeakFound, match="later"):
         assert_no_leak(train, pairs((0, 2, 4, True)))
     assert_no_leak(train, pairs((0, 2, 6, True)))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_course_that_all_who_came_last_took_is_told_of_at_the_first_fit(
+    market, monkeypatch, method
+) -> None:
+    monkeypatch.setattr(pushing, "FEWEST_PEOPLE", 24)
+    wanted = CourseFactory(seller=market[0].seller, category=market[0].category)
+    for number in range(3):
+        person = UserFactory()
+        for step, course in enumerate([market[number], wanted]):
+            EnrollmentFactory(
+                user=person, course=course, enrolled_at=LONG_AGO + timedelta(days=step)
+            )
+
+    run = refresh_recommendations(method=method)
+
+    told = [(one["course"], one["kind"], one["n_new"]) for one in run.figures["alarms"]]
+    assert told == [(wanted.pk, "pushed", 3)]
 
 
 def test_it_says_so_when_there_is_nothing_to_learn(market) -> None:
