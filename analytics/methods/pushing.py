@@ -37,7 +37,7 @@ AIMED_RISE = 0.015
 AIMED_CERTAINTY = 2.5
 # An alarm is given from so many learners on, as a share of all people: those doubted, or
 # those that came since the last version beyond what the growth of the market explains.
-ALARM_SHARE = 0.02
+ALARM_SHARE = 0.015
 # Held back is growth from so many on: fewer move less than two points.
 HELD_SHARE = 0.0025
 # So many standard deviations beyond what is explained, against chance in small markets.
