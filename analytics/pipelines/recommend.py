@@ -228,7 +228,7 @@ def _fitted(
         recommender,
         histories,
         taken,
-        _before(data) or _of_first_people(run, data, learned, recommender),
+        _before(data) or _of_first_people(run, data, recommender, histories, learned, taken),
         SEED,
         trust=trust,
         candidates=data.is_published,
@@ -261,7 +261,12 @@ def _before(data: LearningData) -> Before | None:
 
 
 def _of_first_people(
-    run: ModelRun, data: LearningData, learned: Interactions, recommender: BaseRecommender
+    run: ModelRun,
+    data: LearningData,
+    recommender: BaseRecommender,
+    histories: Interactions,
+    learned: Interactions,
+    taken: sparse.csr_matrix,
 ) -> Before | None:
     """What the recommender would have shown before the last people came; they stand as they
     registered."""
@@ -274,9 +279,7 @@ def _of_first_people(
         user_features=data.user_features.of_users(first),
         item_features=data.item_features,
     )
-    return Before.of_first_people(
-        version, data.interactions(), data.taken(), SEED, candidates=data.is_published
-    )
+    return Before.of_first_people(version, histories, taken, SEED, candidates=data.is_published)
 
 
 def _figures(
