@@ -390,6 +390,17 @@ def session_sales_frame(*, session_ids: Sequence[int]) -> pd.DataFrame:
     return frame.drop(columns="refunded_at")
 
 
+def count_sold_lines(session_id: int) -> tuple[int, int]:
+    """How many lines of the session's orders are paid, and how many of them were refunded."""
+    attributed = OrderAttribution.objects.filter(live_session=session_id)
+    counted = (
+        Purchase.objects.paid()
+        .filter(order__in=attributed.values("order"))
+        .aggregate(paid=Count("pk"), refunded=Count("refunded_at"))
+    )
+    return counted["paid"], counted["refunded"]
+
+
 def main_currency(lines: pd.DataFrame) -> str | None:
     """The currency of most lines of a `session_sales_frame`, the first by name among equals."""
     in_currency = lines.groupby("currency").size()

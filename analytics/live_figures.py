@@ -4,7 +4,8 @@ report afterwards.
 Everything is counted from the rows. The events of a session may be a million, so that each
 process keeps the counts of those whose ids lie well behind the newest one, and counts the rest
 anew; visits it reads when they have changed. What it keeps it makes anew every few minutes, and
-computes one session at most once a second, however many desks ask.
+computes one session at most once a second, however many desks ask, unless it sold something:
+a desk that asks because of a sale shows that sale.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from analytics.room_frames import Happened, Person
 from streams.models import LiveSession, Room
 from streams.presence import count_viewers
 
-# One computation a second and session.
+# One computation a second and session, unless something was sold meanwhile.
 HOLDS = timedelta(seconds=1)
 # An event whose transaction was open during the last look has an id below the newest one: so
 # many ids are counted anew each time.
@@ -193,6 +194,7 @@ class _Kept:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     figures: LiveFigures | None = None
+    n_lines: tuple[int, int] = (0, 0)
     built_at: datetime | None = None
     up_to_id: int = 0
     shown: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -221,16 +223,21 @@ def _kept_of(session: LiveSession) -> _Kept:
 
 
 def live_figures(session: LiveSession, *, moment: datetime) -> LiveFigures:
-    """The figures of the session as of `moment`, at most a second old."""
+    """The figures of the session as of `moment`, at most a second old, with every line that was
+    paid or given back by now."""
     kept = _kept_of(session)
     with kept.lock:
         found = kept.figures
+        # Before the lines themselves are read: what is paid meanwhile is seen the next time.
+        n_lines = frames.count_sold_lines(session.pk)
         if (
             found is None
             or not timedelta(0) <= moment - found.moment < HOLDS
             or found.is_live != session.is_live
+            or n_lines != kept.n_lines
         ):
             found = kept.figures = _compute(session, kept, moment=moment)
+            kept.n_lines = n_lines
         return found
 
 

@@ -58,7 +58,7 @@ T = TypeVar("T")
 # is sent together.
 LOOK_SECONDS, SOONEST_SECONDS = 0.22, 0.03
 # Seconds between two turns of what goes by the clock.
-SALES_SECONDS = 1.0
+SALES_SECONDS = 0.5
 VIEWERS_SECONDS = 1.0
 LIKES_SECONDS = 1.0
 MINUTES_SECONDS = 5.0
@@ -490,7 +490,7 @@ class Hub:
                 names.append("bought")
             room.bought = bought
             for part in ("poll", "draw"):
-                # Votes and entries touch no room: what is open is counted once a second.
+                # Votes and entries touch no room: what is open is counted with the sales.
                 shown = room.state.get(part)
                 if shown and (shown.get("is_open") or shown.get("is_drawn") is False):
                     names.append(part)

@@ -1,7 +1,7 @@
 """Polls: a question to the room, one vote each, counted by the database.
 
 A vote does not touch the room: a thousand of them in a second are one change to show, so the hub
-counts an open poll anew once a second (streams/hub.py).
+counts an open poll anew twice a second (streams/hub.py).
 """
 
 from __future__ import annotations
