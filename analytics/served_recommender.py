@@ -12,7 +12,8 @@ from typing import Self
 
 import numpy as np
 
-from analytics.methods.served_model import BadArrays, ServedModel
+from analytics.methods.model_arrays import BadArrays
+from analytics.methods.served_model import ServedModel
 from analytics.model_files import BadModelFile, load_arrays
 from analytics.models import ModelRun, RunOutcome, Task
 

@@ -26,7 +26,6 @@ from analytics.methods.pushing import (
     Before,
     first_people,
     list_shares,
-    trust_of,
     watch_for_pushes,
 )
 from analytics.methods.ranking_evaluation import (
@@ -49,6 +48,7 @@ from analytics.methods.recommenders import (
 from analytics.methods.recommenders.popularity import popularity
 from analytics.methods.served_model import ServedModel
 from analytics.methods.splits import SPLITS
+from analytics.methods.trust import trust_of
 from analytics.model_files import BadModelFile, drop_old_files, load_arrays, save_arrays
 from analytics.models import ModelRun, PopularCourses, RunOutcome, Task
 from analytics.pipelines.learning_data import LearningData, read_learning_data

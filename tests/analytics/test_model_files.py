@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from analytics import model_files
-from analytics.methods.served_model import BadArrays, ServedModel
+from analytics.methods.model_arrays import BadArrays
+from analytics.methods.served_model import ServedModel
 from analytics.model_files import BadModelFile, drop_old_files, load_arrays, save_arrays
 from analytics.models import ModelRun
 from tests.analytics.models_of import served_model

@@ -18,15 +18,14 @@ from analytics.methods.pushing import (
     Alarm,
     Before,
     Lists,
-    Trust,
     aimed_rise,
     allowed_shares,
     first_people,
     list_shares,
-    trust_of,
     watch_for_pushes,
 )
 from analytics.methods.recommenders import HybridRecommender
+from analytics.methods.trust import Trust, trust_of
 from tests.analytics.methods.pushes import (
     KINDS,
     Attack,

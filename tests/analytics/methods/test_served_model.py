@@ -10,6 +10,15 @@ from scipy import sparse
 
 from analytics.methods import served_model
 from analytics.methods.interactions import Interactions
+from analytics.methods.model_arrays import (
+    ALIKE,
+    EVERYBODY,
+    HISTORY,
+    INTEREST,
+    PAIRS,
+    PEOPLE,
+    BadArrays,
+)
 from analytics.methods.reasons import Reason
 from analytics.methods.recommenders import (
     BaseRecommender,
@@ -24,19 +33,7 @@ from analytics.methods.recommenders import (
     pairs,
 )
 from analytics.methods.recommenders.blocks import Ask
-from analytics.methods.served_model import (
-    ALIKE,
-    EVERYBODY,
-    HISTORY,
-    INTEREST,
-    PAIRS,
-    PEOPLE,
-    BadArrays,
-    History,
-    Person,
-    Ranked,
-    ServedModel,
-)
+from analytics.methods.served_model import History, Person, Ranked, ServedModel
 
 N_USERS, N_ITEMS, N_CATEGORIES = 90, 40, 4
 ALL: dict[str, Callable[[], BaseRecommender]] = {

@@ -11,10 +11,11 @@ import pytest
 from accounts.models import User
 from analytics import serving
 from analytics.methods import pushing
+from analytics.methods.model_arrays import BadArrays
 from analytics.methods.ranking_evaluation import LeakFound, assert_no_leak
 from analytics.methods.reasons import Reason
 from analytics.methods.recommenders import HybridRecommender, PopularityRecommender
-from analytics.methods.served_model import BadArrays, ServedModel
+from analytics.methods.served_model import ServedModel
 from analytics.methods.splits import hold_out_last, hold_out_last_fraction
 from analytics.model_files import load_arrays
 from analytics.models import EventKind, ModelRun, PopularCourses, RunOutcome, Task
