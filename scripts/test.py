@@ -46,9 +46,10 @@ def _pytest(
     # tests/conftest.py gives them, not by their number of tests.
     spread = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
     command = [sys.executable, "-m", "pytest", *spread, *arguments]
-    # Two of them share the processors: threads of linear algebra that wait for each other there
-    # take many times as long as one alone.
-    environment = {"OPENBLAS_NUM_THREADS": "1", **os.environ, **environment}
+    # Two of them share the processors: threads of linear algebra and of fits that wait for each
+    # other there take many times as long as one alone.
+    one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    environment = {**one_thread, **os.environ, **environment}
     process = subprocess.Popen(
         command,
         cwd=ROOT,
