@@ -194,6 +194,7 @@ class _Kept:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     figures: LiveFigures | None = None
+    # Paid and refunded, before `figures` were computed.
     n_lines: tuple[int, int] = (0, 0)
     built_at: datetime | None = None
     up_to_id: int = 0

@@ -15,6 +15,7 @@ from analytics.models import Event, EventKind
 from catalog.models import Course
 from tests.browser.market import Market, make_market
 from tests.factories import (
+    PASSWORD,
     CourseFactory,
     LessonFactory,
     LiveSessionFactory,
@@ -82,6 +83,19 @@ def test_a_search_from_the_header_finds_courses(open_page, market) -> None:
     page.press(".site-search input", "Enter")
 
     expect(page.locator(".card__title")).to_have_text(["古琴初级"])
+
+
+def test_a_viewer_signs_in_and_is_where_they_were_going(open_page, live_server) -> None:
+    person = UserFactory()
+    page = open_page("/account/")
+    expect(page).to_have_url(re.compile("/account/login/"))
+
+    page.fill("[name=login]", person.email)
+    page.fill("[name=password]", PASSWORD)
+    page.click(".entrance__actions button")
+
+    expect(page).to_have_url(f"{live_server.url}/account/")
+    expect(page.locator("main")).to_contain_text(person.email)
 
 
 def test_the_language_switch_changes_the_page_and_stays_on_it(open_page, market) -> None:
