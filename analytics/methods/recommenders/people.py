@@ -82,7 +82,7 @@ class PeopleCodes:
         median = float(np.median(users.age[is_known])) if is_known.any() else 0.0
         age = np.where(is_known, users.age, median)
         encoded = np.column_stack([age, users.gender, users.occupation]).astype(np.float64)
-        kinds, of_kind = np.unique(encoded, axis=0, return_inverse=True)
+        kinds, of_kind = distinct_rows(encoded)
         return cls(
             codes=sparse.hstack(columns, format="csr", dtype=np.float32),
             sizes=(columns[1].shape[1], columns[2].shape[1], columns[3].shape[1]),
@@ -90,7 +90,7 @@ class PeopleCodes:
             median_age=median,
             encoded=encoded,
             kinds=kinds,
-            of_kind=of_kind.ravel(),
+            of_kind=of_kind,
         )
 
     def asked(self, ask: Ask, users: np.ndarray) -> sparse.csr_matrix:
@@ -121,3 +121,16 @@ def row_shares(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     sums = np.asarray(matrix.sum(axis=1)).ravel()
     scale = np.divide(1, sums, out=np.zeros_like(sums, dtype=np.float64), where=sums > 0)
     return sparse.csr_matrix(sparse.diags(scale) @ matrix, dtype=np.float32)
+
+
+def distinct_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct rows of (n, m) numbers in ascending order, and which one each row is (n,) int64.
+
+    `np.unique` along an axis gives the same and compares rows field by field: ten times slower.
+    """
+    codes = np.zeros(len(rows), dtype=np.int64)
+    for column in rows.T:
+        values, places = np.unique(column, return_inverse=True)
+        codes = codes * len(values) + places
+    _, first, of_row = np.unique(codes, return_index=True, return_inverse=True)
+    return rows[first], of_row
