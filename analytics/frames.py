@@ -338,14 +338,18 @@ def buyers_of(session_ids: Sequence[int]) -> QuerySet:
     return _sold_lines(session_ids).values_list("session_id", "order__buyer_id").distinct()
 
 
+def _paid_lines(session_ids: Sequence[int]) -> QuerySet:
+    """Paid lines of the orders that came from the given sessions, of whatever seller."""
+    from_there = OrderAttribution.objects.filter(live_session__in=session_ids)
+    return Purchase.objects.paid().filter(order__in=from_there.values("order"))
+
+
 def _sold_lines(session_ids: Sequence[int]) -> QuerySet:
     """Lines that the given sessions sold, with their `session_id`: paid, and of a course of the
     session's own seller. What else was in the same order is somebody else's turnover."""
     attributed = OrderAttribution.objects.filter(order=OuterRef("order"))
-    from_there = OrderAttribution.objects.filter(live_session__in=session_ids)
     return (
-        Purchase.objects.paid()
-        .filter(order__in=from_there.values("order"))
+        _paid_lines(session_ids)
         .annotate(
             session_id=Subquery(attributed.values("live_session")),
             host_id=Subquery(attributed.values("live_session__seller")),
@@ -392,12 +396,7 @@ def session_sales_frame(*, session_ids: Sequence[int]) -> pd.DataFrame:
 
 def count_sold_lines(session_id: int) -> tuple[int, int]:
     """How many lines of the session's orders are paid, and how many of them were refunded."""
-    attributed = OrderAttribution.objects.filter(live_session=session_id)
-    counted = (
-        Purchase.objects.paid()
-        .filter(order__in=attributed.values("order"))
-        .aggregate(paid=Count("pk"), refunded=Count("refunded_at"))
-    )
+    counted = _paid_lines([session_id]).aggregate(paid=Count("pk"), refunded=Count("refunded_at"))
     return counted["paid"], counted["refunded"]
 
 

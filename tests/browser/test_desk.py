@@ -10,6 +10,7 @@ from statistics import median
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from accounts.models import User
 from catalog.models import LedgerEntry, Promotion
 from streams.models import ChatMessage, LiveSession, Restriction, SessionStatus, Visit
 from tests.browser.market import Market, make_market
@@ -57,8 +58,8 @@ def open_desk(open_room, market: Market, *, width: int = 1440, **options: object
     return page
 
 
-def open_viewer(open_room, market: Market) -> Page:
-    page = open_room(f"/live/{market.live.pk}/", person=market.viewer)
+def open_viewer(open_room, market: Market, person: User | None = None) -> Page:
+    page = open_room(f"/live/{market.live.pk}/", person=person or market.viewer)
     expect(page.locator("[data-room]")).to_be_visible()
     return page
 
@@ -121,10 +122,8 @@ def test_a_sale_moves_the_figures_of_the_desk_within_two_seconds(
     expect(orders).to_have_text("0")
     waits = []
     # A machine that others share may stand still for a moment: what is slow is slow each time.
-    for n in (1, 2, 3):
-        person = market.viewer if n == 1 else UserFactory()
-        viewer = open_room(f"/live/{market.live.pk}/", person=person)
-        expect(viewer.locator("[data-room]")).to_be_visible()
+    for n, person in enumerate([market.viewer, *UserFactory.create_batch(2)], start=1):
+        viewer = open_viewer(open_room, market, person)
         desk.evaluate(WATCH, {"part": "#figure-orders .figure__value", "text": str(n)})
 
         viewer.locator("[data-pinned] form button[value=buy]").click()
